@@ -1,0 +1,1 @@
+"""What everything is: values, digests and the transition table. No input or output happens here."""

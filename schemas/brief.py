@@ -1,0 +1,98 @@
+"""The brief: what the user wrote, read from Markdown with optional YAML front matter."""
+
+import re
+from decimal import Decimal
+from typing import Literal
+
+import yaml
+from pydantic import ValidationError
+
+from schemas.base import Slug, Text, Value, slugify
+from schemas.errors import InputError
+
+MAX_BYTES = 200_000
+
+
+class FrontMatter(Value):
+    """What a brief may ask for; it may only tighten what the policy allows."""
+
+    name: str | None = None
+    mode: Literal["auto", "full", "lite"] | None = None
+    budget_usd: Decimal | None = None
+    approve: Literal["ask"] | None = None
+
+
+class Brief(Value):
+    """A brief, named by its project slug."""
+
+    slug: Slug
+    title: str
+    text: Text
+    """The whole text without its front matter."""
+    asks: FrontMatter = FrontMatter()
+
+
+def decode_brief(data: bytes, source: str) -> str:
+    """The text of a brief's bytes.
+
+    Raises:
+        InputError: the bytes are too many, empty, or not UTF-8 text.
+    """
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"{source}: the brief has {len(data):,} bytes; at most {MAX_BYTES:,} are allowed. "
+            "Keep the wishes and drop the rest, then run the same command again."
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{source}: not UTF-8 text (byte {error.start}); a brief is Markdown. "
+            "Save it as UTF-8 text, then run the same command again."
+        ) from None
+    if "\x00" in text:
+        raise InputError(f"{source}: holds NUL characters; a brief is Markdown. Give a text file.")
+    if not text.strip():
+        raise InputError(f"{source}: the brief is empty. Write a '# Title' and what you want, then run again.")
+    return text
+
+
+def parse_brief(text: str, source: str) -> Brief:
+    """The brief in a Markdown text.
+
+    Raises:
+        InputError: the front matter is invalid, or neither it nor a heading names the project.
+    """
+    asks, body = _split_front_matter(text.replace("\r\n", "\n").replace("\r", "\n"), source)
+    heading = re.search(r"^#+[ \t]+(.+?)[ \t#]*$", body, re.MULTILINE)
+    title = (heading.group(1) if heading else asks.name) or ""
+    slug = slugify(asks.name or title)
+    if not slug:
+        raise InputError(
+            f"{source}: nothing names the project. Start the brief with a heading such as '# Word Counter' "
+            "(ASCII letters), or with front matter 'name: word-counter'."
+        )
+    if not re.sub(r"^#+[ \t]+.*$", "", body, flags=re.MULTILINE).strip():
+        raise InputError(f"{source}: the brief has a title and nothing else. Say what the software must do.")
+    return Brief(slug=slug, title=title, text=body.strip() + "\n", asks=asks)
+
+
+def _split_front_matter(text: str, source: str) -> tuple[FrontMatter, str]:
+    match = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
+    if not match:
+        return FrontMatter(), text
+    try:
+        asks = FrontMatter.model_validate(yaml.safe_load(match.group(1)) or {})
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: the front matter is not YAML: {_first_line(error)}") from None
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, item["loc"])) or "front matter" for item in error.errors())
+        raise InputError(
+            f"{source}: the front matter is invalid at: {where}. "
+            "Allowed keys: name, mode (auto|full|lite), budget_usd, approve (ask)."
+        ) from None
+    return asks, text[match.end() :]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

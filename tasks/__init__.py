@@ -1,0 +1,1 @@
+"""What happens: one Prefect task for each StateFlow state."""
