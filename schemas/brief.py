@@ -53,7 +53,9 @@ def decode_brief(data: bytes, source: str) -> str:
     if "\x00" in text:
         raise InputError(f"{source}: holds NUL characters; a brief is Markdown. Give a text file.")
     if not text.strip():
-        raise InputError(f"{source}: the brief is empty. Write a '# Title' and what you want, then run again.")
+        raise InputError(
+            f"{source}: the brief is empty. Write a '# Title' and what you want, then run again."
+        )
     return text
 
 

@@ -22,7 +22,9 @@ def _signature(text: str) -> str:
     try:
         tree = ast.parse(f"def f{text}: ...")
     except (SyntaxError, ValueError):
-        raise ValueError(f"{text!r} is not a signature such as '(text: str, base: int = 10) -> int'") from None
+        raise ValueError(
+            f"{text!r} is not a signature such as '(text: str, base: int = 10) -> int'"
+        ) from None
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].returns is None:
         raise ValueError(f"{text!r} must be one signature with a return type")
     return text.strip()
@@ -156,7 +158,9 @@ class Contract(Value):
         if not (self.functions or self.classes):
             raise ValueError("a contract needs at least one function or class")
         if self.command and "main" not in [f.name for f in self.functions]:
-            raise ValueError("a command needs a function 'main' with signature '(argv: list[str] | None = None) -> int'")
+            raise ValueError(
+                "a command needs a function 'main' with signature '(argv: list[str] | None = None) -> int'"
+            )
         if self.module in (f"{self.package}_types", "__init__", "__main__") or self.module.endswith("_types"):
             raise ValueError(f"module name {self.module!r} is reserved; choose another")
         return self

@@ -1,0 +1,93 @@
+"""Settings from the environment and .env, each with a default that needs no service."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.errors import ConfigurationError
+from schemas.policy import Tier
+
+
+class Price(BaseModel):
+    """A model's price in US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Settings(BaseSettings):
+    """Everything that the environment decides. Names are upper case; ours begin with PHOENIX_."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
+    openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
+    prefect_api_url: str | None = Field(None, alias="PREFECT_API_URL")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
+    log_format: Literal["console", "json"] = Field("console", alias="PHOENIX_LOG_FORMAT")
+    environment: str = Field("local", alias="ENVIRONMENT")
+    home: Path = Field(Path(platformdirs.user_data_dir("phoenix")), alias="PHOENIX_HOME")
+    model: str | None = Field(None, alias="PHOENIX_MODEL")
+    model_fast: str | None = Field(None, alias="PHOENIX_MODEL_FAST")
+    model_standard: str | None = Field(None, alias="PHOENIX_MODEL_STANDARD")
+    model_strong: str | None = Field(None, alias="PHOENIX_MODEL_STRONG")
+    model_timeout_s: float = Field(600, gt=0, alias="PHOENIX_MODEL_TIMEOUT")
+    """Wall clock of one model call in seconds."""
+    concurrent_calls: int = Field(16, ge=1, alias="PHOENIX_CONCURRENT_CALLS")
+    prices: dict[str, Price] = Field(default_factory=dict, alias="PHOENIX_PRICES")
+    """JSON: model name without its provider to {"input": …, "output": …} in USD per million tokens."""
+    free_models: Annotated[tuple[str, ...], NoDecode] = Field(("ollama:*",), alias="PHOENIX_FREE_MODELS")
+    """Comma-separated patterns of model names that cost nothing."""
+    budget_usd: Decimal | None = Field(None, ge=0, alias="PHOENIX_BUDGET_USD")
+
+    @field_validator("free_models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    def models(self, override: str | None = None) -> dict[Tier, str]:
+        """The model name of each tier.
+
+        Raises:
+            ConfigurationError: a tier has no model.
+        """
+        named = {
+            Tier.FAST: override or self.model_fast or self.model,
+            Tier.STANDARD: override or self.model_standard or self.model,
+            Tier.STRONG: override or self.model_strong or self.model,
+        }
+        chosen = {tier: name for tier, name in named.items() if name}
+        if len(chosen) < len(named):
+            raise ConfigurationError(
+                "no model is set: give --model openai:NAME (or ollama:NAME), or set PHOENIX_MODEL. "
+                "Without a key, 'phoenix demo' builds an example from its recording."
+            )
+        return chosen
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: a value is invalid; the message names its variable and never the value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(
+            f"invalid setting: {problems}. Correct it in the environment or .env."
+        ) from None
