@@ -1,6 +1,7 @@
 """The contract: a module's public face, from which types and stubs are rendered."""
 
 import ast
+import keyword
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -41,8 +42,6 @@ def _import_line(text: str) -> str:
 
 
 def _identifier(text: str) -> str:
-    import keyword
-
     if not text.isidentifier() or not text.isascii() or keyword.iskeyword(text):
         raise ValueError(f"{text!r} is not a Python name")
     return text
@@ -123,6 +122,14 @@ class Function(Value):
     judge: Judge
 
 
+def parse_signature(function: Function) -> ast.FunctionDef:
+    """The function's signature as a syntax tree."""
+    tree = ast.parse(f"def {function.name}{function.signature}: ...").body[0]
+    if not isinstance(tree, ast.FunctionDef):
+        raise TypeError(function.signature)
+    return tree
+
+
 class ClassType(Value):
     """A public class with behaviour; its methods' signatures begin with self, cls or neither."""
 
@@ -167,8 +174,7 @@ class Contract(Value):
 
     def type_names(self) -> list[str]:
         """The names that Phoenix renders: constants and types."""
-        groups = (self.constants, self.enums, self.exceptions, self.dataclasses)
-        return [entry.name for group in groups for entry in group]
+        return [e.name for e in (*self.constants, *self.enums, *self.exceptions, *self.dataclasses)]
 
     def body_names(self) -> list[str]:
         """The names whose bodies a model writes."""

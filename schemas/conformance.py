@@ -1,0 +1,104 @@
+"""Whether source code keeps to its contract and to the import policy: read, never run."""
+
+import ast
+import sys
+from collections.abc import Iterable
+
+from schemas.base import SourceFile
+from schemas.contract import Contract, Function, parse_signature
+
+TEST_TOOLS = frozenset({"pytest", "hypothesis"})
+
+
+def parse_source(file: SourceFile) -> tuple[ast.Module | None, str]:
+    """The file's syntax tree, or None and what is wrong with it."""
+    try:
+        return ast.parse(file.text, filename=file.path), ""
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        return None, f"{file.path}: not Python{f' (line {line})' if line else ''}: {_first_line(error)}"
+
+
+def contract_problems(contract: Contract, file: SourceFile) -> list[str]:
+    """Where an implementation differs from its contract; empty when it conforms."""
+    tree, problem = parse_source(file)
+    if tree is None:
+        return [problem]
+    functions = _functions(tree.body)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    problems = [p for f in contract.functions for p in _function_problems(f, functions.get(f.name), f.name)]
+    for wanted in contract.classes:
+        found = classes.get(wanted.name)
+        if found is None:
+            problems.append(f"class {wanted.name} is missing")
+            continue
+        methods = _functions(found.body)
+        for method in wanted.methods:
+            problems += _function_problems(method, methods.get(method.name), f"{wanted.name}.{method.name}")
+    for name in contract.type_names():
+        if name in classes or name in functions:
+            problems.append(
+                f"{name} must be imported from {contract.package}.{contract.module}_types, not defined again"
+            )
+    return problems
+
+
+def _functions(body: list[ast.stmt]) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _function_problems(
+    wanted: Function, found: ast.FunctionDef | ast.AsyncFunctionDef | None, name: str
+) -> list[str]:
+    if found is None:
+        return [f"def {name}{wanted.signature} is missing"]
+    if isinstance(found, ast.AsyncFunctionDef):
+        return [f"{name} must be a plain function, not async"]
+    if _face(found) != _face(parse_signature(wanted)):
+        actual = f"({ast.unparse(found.args)})"
+        return [f"{name} has the signature {actual}, the contract says {wanted.signature}"]
+    return []
+
+
+def _face(node: ast.FunctionDef) -> tuple[str, str]:
+    return ast.unparse(node.args).replace("'", '"'), ast.unparse(node.returns) if node.returns else ""
+
+
+def imported_modules(tree: ast.Module) -> dict[str, int]:
+    """Top-level names of every absolute import, with a line for each."""
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found.setdefault(alias.name.split(".")[0], node.lineno)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.setdefault(node.module.split(".")[0], node.lineno)
+    return found
+
+
+def import_problems(file: SourceFile, package: str, allowed: Iterable[str]) -> list[str]:
+    """Imports outside the standard library, the package itself and the allowed names."""
+    tree, problem = parse_source(file)
+    if tree is None:
+        return [problem]
+    good = {*sys.stdlib_module_names, package, *allowed}
+    return [
+        f"{file.path}:{line}: import of {name!r} is not allowed (standard library and {package} only)"
+        for name, line in sorted(imported_modules(tree).items())
+        if name not in good
+    ]
+
+
+def complexity(tree: ast.Module) -> int:
+    """The largest cyclomatic complexity (McCabe, 1976) of a function in the module."""
+    branches = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.BoolOp, ast.comprehension)
+    counts = [
+        1 + sum(isinstance(inner, branches) for inner in ast.walk(node))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return max(counts, default=0)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,158 @@
+"""What Phoenix writes itself from a contract: types, stub, package and entry point."""
+
+import ast
+from collections.abc import Iterable
+
+from schemas.base import SourceFile
+from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, Function, parse_signature
+
+
+def rendered_files(contract: Contract) -> tuple[SourceFile, ...]:
+    """Every file of the package that no model writes."""
+    package = f"src/{contract.package}"
+    files = [
+        SourceFile(path=f"{package}/__init__.py", text=render_package(contract)),
+        SourceFile(path=f"{package}/py.typed", text=""),
+    ]
+    if contract.type_names():
+        files.append(SourceFile(path=contract.types_path(), text=render_types(contract)))
+    if contract.command:
+        files.append(SourceFile(path=f"{package}/__main__.py", text=render_entry(contract)))
+    return tuple(files)
+
+
+def render_package(contract: Contract) -> str:
+    """The package's __init__.py: it re-exports the public names."""
+    lines = [_doc(contract.doc), ""]
+    bodies = sorted(contract.body_names())
+    types = sorted(contract.type_names())
+    lines.append(f"from {contract.package}.{contract.module} import {_names(bodies)}")
+    if types:
+        lines.append(f"from {contract.package}.{contract.module}_types import {_names(types)}")
+    exported = "".join(f'    "{name}",\n' for name in sorted(contract.public_names()))
+    return "\n".join(lines) + f"\n\n__all__ = [\n{exported}]\n"
+
+
+def render_entry(contract: Contract) -> str:
+    """The package's __main__.py."""
+    return (
+        f'"""Runs {contract.command} with \'python -m {contract.package}\'."""\n\nimport sys\n\n'
+        f"from {contract.package}.{contract.module} import main\n\n"
+        'if __name__ == "__main__":\n    sys.exit(main())\n'
+    )
+
+
+def render_types(contract: Contract) -> str:
+    """The module of constants, enumerations, exceptions and dataclasses."""
+    types = {entry.name for entry in (*contract.exceptions, *contract.enums, *contract.dataclasses)}
+    standard = []
+    if contract.dataclasses:
+        fields = any(f.default and _is_mutable(f.default) for d in contract.dataclasses for f in d.fields)
+        standard.append("from dataclasses import dataclass" + (", field" if fields else ""))
+    if contract.enums:
+        standard.append("from enum import Enum")
+    blocks = [_doc(f"The types of {contract.module}: {contract.doc}")]
+    blocks.append(
+        "\n".join(["from __future__ import annotations", "", *_imports(standard, contract.imports)])
+    )
+    plain = [c for c in contract.constants if not _mentions(c.value, types)]
+    blocks += [_constant(c) for c in plain]
+    blocks += [_exception(e.name, e.base, e.doc) for e in contract.exceptions]
+    blocks += [_enum(e) for e in contract.enums]
+    blocks += [_dataclass(d) for d in contract.dataclasses]
+    blocks += [_constant(c) for c in contract.constants if c not in plain]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def render_stub(contract: Contract) -> str:
+    """The implementation with every body replaced by NotImplementedError."""
+    blocks = [_doc(contract.doc)]
+    imports = _imports(["from __future__ import annotations", ""], contract.imports)
+    if contract.type_names():
+        names = _names(sorted(contract.type_names()))
+        imports += ["", f"from {contract.package}.{contract.module}_types import {names}"]
+    blocks.append("\n".join(imports))
+    blocks += [_function(f, "") for f in contract.functions]
+    blocks += [_class(c) for c in contract.classes]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _imports(standard: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*standard, *sorted(set(wanted))]))
+
+
+def _names(names: list[str]) -> str:
+    line = ", ".join(names)
+    if len(line) <= 60:
+        return line
+    return "(\n" + "".join(f"    {name},\n" for name in names) + ")"
+
+
+def _doc(text: str, indent: str = "") -> str:
+    clean = text.strip().replace("\\", "\\\\").replace('"""', "'''")
+    lines = [line.rstrip() for line in clean.splitlines()] or [""]
+    if len(lines) == 1:
+        return f'{indent}"""{lines[0]}{" " if lines[0].endswith(chr(34)) else ""}"""'
+    rest = "\n".join(f"{indent}{line}" if line else "" for line in lines[1:])
+    return f'{indent}"""{lines[0]}\n{rest}\n{indent}"""'
+
+
+def _mentions(expression: str, names: set[str]) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(ast.parse(expression)))
+
+
+def _constant(constant: Constant) -> str:
+    return f"{constant.name}: {constant.annotation} = {constant.value}\n{_doc(constant.doc)}"
+
+
+def _exception(name: str, base: str, doc: str) -> str:
+    return f"class {name}({base}):\n{_doc(doc, '    ')}"
+
+
+def _enum(entry: EnumType) -> str:
+    members = "\n".join(f"    {m.name} = {m.value}" for m in entry.members)
+    return f"class {entry.name}(Enum):\n{_doc(entry.doc, '    ')}\n\n{members}"
+
+
+def _dataclass(entry: DataType) -> str:
+    lines = [f"@dataclass(frozen={entry.frozen})", f"class {entry.name}:", _doc(entry.doc, "    "), ""]
+    for item in entry.fields:
+        default = f" = {_default(item.default)}" if item.default is not None else ""
+        lines += [f"    {item.name}: {item.annotation}{default}", _doc(item.doc, "    ")]
+    return "\n".join(lines)
+
+
+def _is_mutable(expression: str) -> bool:
+    return isinstance(ast.parse(expression, mode="eval").body, ast.List | ast.Dict | ast.Set)
+
+
+def _default(expression: str) -> str:
+    return f"field(default_factory=lambda: {expression})" if _is_mutable(expression) else expression
+
+
+def _function(function: Function, indent: str) -> str:
+    doc = function.doc.strip()
+    if function.raises:
+        doc += "\n\nRaises:\n" + "\n".join(f"    {r.error}: {r.when}" for r in function.raises)
+    lines = [_decorator(function, indent), f"{indent}def {function.name}{function.signature}:"]
+    lines += [_doc(doc, indent + "    "), f"{indent}    raise NotImplementedError"]
+    return "\n".join(line for line in lines if line)
+
+
+def _decorator(function: Function, indent: str) -> str:
+    first = first_parameter(function)
+    if not indent or first == "self":
+        return ""
+    return f"{indent}@classmethod" if first == "cls" else f"{indent}@staticmethod"
+
+
+def first_parameter(function: Function) -> str:
+    """The name of a function's first parameter; empty when it has none."""
+    arguments = parse_signature(function).args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    return names[0] if names else ""
+
+
+def _class(entry: ClassType) -> str:
+    methods = "\n\n".join(_function(m, "    ") for m in entry.methods)
+    return f"class {entry.name}:\n{_doc(entry.doc, '    ')}\n\n{methods}"
