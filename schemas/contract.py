@@ -2,6 +2,7 @@
 
 import ast
 import keyword
+import sys
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -55,13 +56,18 @@ ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$"), Aft
 Command = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
 
-class Constant(Value):
-    """A public constant."""
+class Named(Value):
+    """A public name and what it is for."""
 
     name: Identifier
+    doc: str
+
+
+class Constant(Named):
+    """A public constant."""
+
     annotation: Expression
     value: Expression
-    doc: str
 
 
 class Member(Value):
@@ -71,20 +77,16 @@ class Member(Value):
     value: Expression
 
 
-class EnumType(Value):
+class EnumType(Named):
     """A public enumeration."""
 
-    name: Identifier
-    doc: str
     members: tuple[Member, ...]
 
 
-class ExceptionType(Value):
+class ExceptionType(Named):
     """A public exception."""
 
-    name: Identifier
     base: Identifier
-    doc: str
 
 
 class DataField(Value):
@@ -96,11 +98,9 @@ class DataField(Value):
     doc: str
 
 
-class DataType(Value):
+class DataType(Named):
     """A public dataclass without behaviour."""
 
-    name: Identifier
-    doc: str
     frozen: bool
     fields: tuple[DataField, ...]
 
@@ -112,12 +112,10 @@ class Raises(Value):
     when: str
 
 
-class Function(Value):
+class Function(Named):
     """A public function or method."""
 
-    name: Identifier
     signature: Signature
-    doc: str
     raises: tuple[Raises, ...]
     judge: Judge
 
@@ -130,11 +128,9 @@ def parse_signature(function: Function) -> ast.FunctionDef:
     return tree
 
 
-class ClassType(Value):
+class ClassType(Named):
     """A public class with behaviour; its methods' signatures begin with self, cls or neither."""
 
-    name: Identifier
-    doc: str
     methods: tuple[Function, ...]
 
 
@@ -165,9 +161,9 @@ class Contract(Value):
         if not (self.functions or self.classes):
             raise ValueError("a contract needs at least one function or class")
         if self.command and "main" not in [f.name for f in self.functions]:
-            raise ValueError(
-                "a command needs a function 'main' with signature '(argv: list[str] | None = None) -> int'"
-            )
+            raise ValueError("a command needs a function main(argv: list[str] | None = None) -> int")
+        if self.package in sys.stdlib_module_names or self.package in ("src", "tests", "test"):
+            raise ValueError(f"package name {self.package!r} is taken by Python; choose another")
         if self.module in (f"{self.package}_types", "__init__", "__main__") or self.module.endswith("_types"):
             raise ValueError(f"module name {self.module!r} is reserved; choose another")
         return self

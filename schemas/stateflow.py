@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.errors import TransitionRefused
+
 
 class State(StrEnum):
     """A state of a run."""
@@ -147,6 +149,26 @@ TRANSITIONS = frozenset(_MAIN + _FAILURES + _REPAIRS + _HALTS + _GATES + _CONTIN
 def allowed(origin: State, outcome: str, target: State) -> bool:
     """Whether the table holds this transition."""
     return Transition(origin, outcome, target) in TRANSITIONS
+
+
+def route(origin: State, outcome: str, target: State) -> tuple[Transition, ...]:
+    """The transitions that lead from a state, left with an outcome, to a target: direct, or in and out
+    of composite states.
+
+    Raises:
+        TransitionRefused: the table has no such way.
+    """
+    paths: list[tuple[Transition, ...]] = [
+        (t,) for t in sorted(TRANSITIONS, key=str) if t.origin == origin and t.outcome == outcome
+    ]
+    while paths:
+        path = paths.pop(0)
+        here = path[-1].target
+        if here == target:
+            return path
+        if here in CHILDREN and len(path) < 3:
+            paths += [(*path, t) for t in _MAIN if t.origin == here]
+    raise TransitionRefused(f"StateFlow has no transition {origin} --{outcome}--> {target}")
 
 
 def mermaid(path: tuple[State, ...] = ()) -> str:

@@ -1,0 +1,157 @@
+"""How an agent is asked: its prompt rendered, its answer parsed, at most two repairs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TypeVar
+
+import jinja2
+from pydantic import BaseModel, ValidationError
+
+from schemas.agent import Agent
+from schemas.base import SourceFile, digest, text_digest
+from schemas.calls import Message, Reply, Request
+from schemas.errors import UnusableAnswer
+from schemas.fileblocks import FileBlockError, parse_file_blocks
+from schemas.policy import Tier
+from services.models import CallScope, Models, lift_json, model_identity, schema_for
+
+T = TypeVar("T", bound=BaseModel)
+REPAIRS = 2
+NO_CHANGE = "NO CHANGE"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question to one agent about one subject."""
+
+    agent: Agent
+    subject: str
+    inputs: Mapping[str, str]
+    sample: int = 0
+    tier: Tier | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where agents are asked: the models, who pays, and which model serves each tier."""
+
+    models: Models
+    scope: CallScope
+    tiers: Mapping[Tier, str]
+
+    async def ask_json(self, question: Question, answer: type[T]) -> T:
+        """The agent's answer in its schema.
+
+        Raises:
+            UnusableAnswer: the answer was refused, cut off, or invalid after two repairs.
+        """
+        text = await self._ask(question, lambda reply: _read_json(answer, reply))
+        return answer.model_validate_json(lift_json(text))
+
+    async def ask_files(self, question: Question) -> tuple[SourceFile, ...]:
+        """The agent's files; empty when it answered that there is nothing to change.
+
+        Raises:
+            UnusableAnswer: the answer was refused, cut off, or invalid after two repairs.
+        """
+        text = await self._ask(question, _read_files)
+        return () if text.strip() == NO_CHANGE else parse_file_blocks(text)
+
+    async def _ask(self, question: Question, problem_in: Callable[[str], str]) -> str:
+        request = self._request(question)
+        problem = ""
+        for _ in range(1 + REPAIRS):
+            reply = await self._complete(request)
+            problem = "the model refused" if reply.finish == "refused" else problem_in(reply.text)
+            if not problem:
+                return reply.text
+            if reply.finish != "stop":
+                break
+            request = _with_repair(request, reply.text, problem)
+        raise UnusableAnswer(f"agent {question.agent.name} on {question.subject}: {problem}")
+
+    async def _complete(self, request: Request) -> Reply:
+        reply = await self.models.complete(self.scope, request)
+        if reply.finish != "length":
+            return reply
+        longer = request.model_copy(update={"max_output_tokens": request.max_output_tokens * 2})
+        return await self.models.complete(self.scope, longer)
+
+    def _request(self, question: Question) -> Request:
+        agent, inputs = question.agent, dict(question.inputs)
+        missing = set(agent.inputs) ^ set(inputs)
+        if missing:
+            raise ValueError(f"agent {agent.name} declares the inputs {agent.inputs}; differs: {missing}")
+        named = digest({"agent": agent.name, "inputs": inputs})
+        system, user = render_prompt(agent, inputs, fence=named[:8])
+        tier = question.tier or agent.tier
+        return Request(
+            agent=agent.name,
+            subject=question.subject,
+            tier=tier,
+            model=self.tiers[tier],
+            messages=(Message(role="system", content=system), Message(role="user", content=user)),
+            response_schema=schema_for(agent.answer) if agent.answer else None,
+            max_output_tokens=agent.max_output_tokens,
+            sample=question.sample,
+            inputs=named,
+            values=inputs,
+        )
+
+
+def _read_json(answer: type[BaseModel], text: str) -> str:
+    try:
+        answer.model_validate_json(lift_json(text))
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[:10]
+        return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in found)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    return ""
+
+
+def _read_files(text: str) -> str:
+    if text.strip() == NO_CHANGE:
+        return ""
+    try:
+        parse_file_blocks(text)
+    except FileBlockError as error:
+        return str(error)
+    return ""
+
+
+def _with_repair(request: Request, answer: str, problem: str) -> Request:
+    notes = (
+        Message(role="assistant", content=answer[:4000]),
+        Message(role="user", content=f"The answer breaks a rule: {problem}\nReturn the whole answer again."),
+    )
+    return request.model_copy(update={"messages": (*request.messages, *notes)})
+
+
+@cache
+def prompt_text(name: str) -> str:
+    """A prompt file's text."""
+    return files("agents").joinpath("prompts", name).read_text(encoding="utf-8")
+
+
+def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str) -> tuple[str, str]:
+    """The system and user messages; each input stands between fences that it cannot close."""
+    system, _, request = prompt_text(agent.prompt).partition("<!-- request -->\n")
+    fenced = {name: _fenced(name, text, fence) for name, text in inputs.items()}
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(request)  # nosec B701
+    return system.strip(), template.render(fenced).strip()
+
+
+def _fenced(name: str, text: str, fence: str) -> str:
+    if not text.strip():
+        return ""
+    return f"<{name}-{fence}>\n{text.replace(fence, '').rstrip()}\n</{name}-{fence}>"
+
+
+def fingerprint(agent: Agent, tiers: Mapping[Tier, str]) -> str:
+    """The digest of all about an agent that can change its answers: prompt, schema, and its models."""
+    schema = schema_for(agent.answer) if agent.answer else None
+    models = {tier.value: model_identity(name) for tier, name in tiers.items()}
+    return digest({"prompt": text_digest(prompt_text(agent.prompt)), "schema": schema, "models": models})

@@ -1,0 +1,26 @@
+"""The agents of the Lite path."""
+
+from schemas.agent import Agent
+from schemas.answers import PlanAnswer, SecurityAnswer, TriageAnswer
+from schemas.policy import Tier
+
+TRIAGE = Agent("triage", "triage.md", ("brief",), TriageAnswer, Tier.FAST, 2_000)
+PLANNER = Agent("planner", "planner.md", ("brief", "feedback"), PlanAnswer, Tier.STANDARD, 12_000)
+TEST_ENGINEER = Agent(
+    "test_engineer", "test_engineer.md", ("srs", "contract", "stub", "feedback"), None, Tier.STANDARD, 16_000
+)
+IMPLEMENTATION = Agent(
+    "implementation",
+    "implementation.md",
+    ("contract", "stub", "tests", "previous", "failures"),
+    None,
+    Tier.STANDARD,
+    16_000,
+)
+REFACTORING = Agent(
+    "refactoring", "refactoring.md", ("contract", "code", "measures"), None, Tier.STANDARD, 16_000
+)
+DOCUMENTATION = Agent(
+    "documentation", "documentation.md", ("srs", "contract", "code", "failures"), None, Tier.FAST, 6_000
+)
+SECURITY = Agent("security", "security.md", ("findings", "code"), SecurityAnswer, Tier.STANDARD, 4_000)

@@ -1,0 +1,127 @@
+"""The files of a release that are rendered from templates."""
+
+import json
+from collections.abc import Iterable
+
+from schemas.base import SourceFile, text_digest
+from schemas.contract import Contract
+from schemas.srs import SRS
+from schemas.verdict import Candidate, Manifest, Suite
+
+VERSION = "0.1.0"
+MANIFEST_PATH = ".phoenix/manifest.json"
+
+_GITIGNORE = "__pycache__/\n*.pyc\n.pytest_cache/\n.hypothesis/\n.venv/\nbuild/\ndist/\n*.egg-info/\n"
+
+_WORKFLOW = """name: test
+on: [push, pull_request]
+permissions:
+  contents: read
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    strategy:
+      matrix:
+        python: ["{python}", "3.13"]
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: ${{{{ matrix.python }}}}
+      - run: pip install '.[test]'
+      - run: pytest
+"""
+
+
+def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str) -> str:
+    """The release's pyproject.toml."""
+    tools = ["pytest>=8"] + (["hypothesis>=6"] if any("hypothesis" in f.text for f in suite.files) else [])
+    purpose = " ".join(srs.purpose.split())
+    script = f"""
+[project.scripts]
+{contract.command} = "{contract.package}.{contract.module}:main"
+"""
+    return f"""[project]
+name = "{contract.package.replace("_", "-")}"
+version = "{VERSION}"
+description = {json.dumps(purpose, ensure_ascii=False)}
+readme = "README.md"
+requires-python = ">={python}"
+dependencies = []
+
+[project.optional-dependencies]
+test = {json.dumps(tools)}
+{script if contract.command else ""}
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/{contract.package}"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+addopts = "--strict-markers"
+markers = ["proves(*ids): the acceptance criteria that a test shows"]
+"""
+
+
+def render_changelog(srs: SRS) -> str:
+    """The release's changelog: its first version lists what it can do."""
+    lines = [f"- {' '.join(r.text.split())} ({r.id})" for r in srs.requirements]
+    return f"# Changelog\n\n## {VERSION}\n\nFirst release.\n\n" + "\n".join(lines) + "\n"
+
+
+def render_workflow(python: str) -> str:
+    """The release's continuous-integration workflow."""
+    return _WORKFLOW.format(python=python)
+
+
+def package_tree(
+    contract: Contract, srs: SRS, suite: Suite, code: Iterable[SourceFile], readme: SourceFile, python: str
+) -> tuple[SourceFile, ...]:
+    """What can be built and tested: package, tests, README and pyproject."""
+    return (
+        *code,
+        *suite.files,
+        readme,
+        SourceFile(path="pyproject.toml", text=render_pyproject(contract, srs, suite, python)),
+        SourceFile(path=".gitignore", text=_GITIGNORE),
+    )
+
+
+def manifest_of(
+    *,
+    slug: str,
+    brief: str,
+    srs: SRS,
+    contract: Contract,
+    suite: Suite,
+    candidate: Candidate,
+    files: Iterable[SourceFile],
+    claims: dict[str, tuple[str, ...]],
+) -> Manifest:
+    """The release's manifest: content digests, and nothing that differs between machines."""
+    return Manifest(
+        project=slug,
+        version=VERSION,
+        brief=text_digest(brief),
+        srs=srs.digest(),
+        contract=contract.digest(),
+        suite=suite.digest(),
+        candidate=candidate.digest(),
+        files={f.path: text_digest(f.text) for f in sorted(files, key=lambda f: f.path)},
+        claims=claims,
+    )
+
+
+def manifest_file(manifest: Manifest) -> SourceFile:
+    """The manifest as it lies in the tree."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
+    return SourceFile(path=MANIFEST_PATH, text=text + "\n")
+
+
+def tree_digest(files: Iterable[SourceFile]) -> str:
+    """The digest of a whole tree: paths and contents, in any order."""
+    lines = sorted(f"{text_digest(f.text)}  {f.path}\n" for f in files)
+    return text_digest("".join(lines))

@@ -1,0 +1,92 @@
+"""Runs inside the sandbox: one pytest session whose outcomes go to /out/report.jsonl, nothing else counts.
+
+The candidate shares this process, so what this reports is evidence for repair, never a verified verdict.
+"""
+
+import json
+import re
+import sys
+
+import pytest
+
+ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+
+
+class Reporter:
+    def __init__(self, path):
+        self.out = open(path, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        self.marks = {}
+
+    def say(self, **entry):
+        self.out.write(json.dumps(entry, sort_keys=True) + "\n")
+        self.out.flush()
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            error = report.longrepr
+            text = getattr(error, "longrepr", None) or str(error)
+            last = [line for line in str(text).splitlines() if line.startswith("E ")] or str(
+                text
+            ).splitlines()
+            message = clean("\n".join(line.removeprefix("E ").strip() for line in last[-6:]))
+            self.say(kind="collect_error", id=report.nodeid, message=message)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        for item in items:
+            proves = [str(a) for mark in item.iter_markers("proves") for a in mark.args]
+            self.marks[item.nodeid] = proves
+            self.say(kind="collected", id=item.nodeid, proves=proves)
+
+    def pytest_runtest_logstart(self, nodeid):
+        self.say(kind="started", id=nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        if report.when == "call" or not report.passed:
+            error = call.excinfo
+            self.say(
+                kind="outcome",
+                id=item.nodeid,
+                phase=report.when,
+                outcome=report.outcome if not hasattr(report, "wasxfail") else "skipped",
+                error=type(error.value).__name__ if error else "",
+                message=describe(error.value) if error else "",
+            )
+        return report
+
+
+def describe(error):
+    notes = [n for n in getattr(error, "__notes__", ()) if not n.startswith("You can reproduce")]
+    return clean("\n".join([str(error), *notes]))
+
+
+def clean(text):
+    return ADDRESS.sub("0x…", text).strip()[:1500]
+
+
+def main(argv):
+    collect_only, paths, wanted = argv[0] == "collect", argv[1].split(":"), argv[2:]
+    sys.path[:0] = [p for p in paths if p]
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "phoenix",
+        derandomize=True,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("phoenix")
+    reporter = Reporter("/out/report.jsonl")
+    options = ["-c", "/tests/judge.ini", "--rootdir=/tests", "--noconftest", "--basetemp=/tmp/pytest"]
+    options += ["-p", "no:cacheprovider", "-q", "--tb=no", "-s" if collect_only else "--capture=fd"]
+    options += ["--collect-only"] if collect_only else []
+    code = pytest.main([*options, *wanted], plugins=[reporter])
+    reporter.say(kind="ended", code=int(code))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

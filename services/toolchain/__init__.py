@@ -1,0 +1,82 @@
+"""The tools that run on generated code: one locked environment, made once and shared read-only by digest."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+import uv
+
+from schemas.errors import Unreachable
+
+
+def lock_text() -> str:
+    """The locked requirements of the tool environment."""
+    return files("services.toolchain").joinpath("requirements.lock").read_text(encoding="utf-8")
+
+
+def environment_name() -> str:
+    """The digest that names the environment: its lock, its Python and its platform."""
+    parts = (lock_text(), sys.version, sys.platform, sys.base_prefix)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
+async def tool_environment(cache: Path) -> Path:
+    """The folder of the tool environment, made when missing.
+
+    Raises:
+        Unreachable: the tools cannot be installed.
+    """
+    place = cache / "toolchains" / environment_name()
+    if place.exists():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+    try:
+        await _make(scratch / "venv")
+        (scratch / "venv").chmod(0o755)
+        _move(scratch / "venv", place)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return place
+
+
+def _move(made: Path, place: Path) -> None:
+    try:
+        made.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
+
+
+async def _make(folder: Path) -> None:
+    await _uv("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
+    lock = folder / "requirements.lock"
+    lock.write_text(lock_text(), encoding="utf-8")
+    await _uv(
+        *("pip", "sync", "--no-config", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"),
+        *("--python", str(folder / "bin" / "python"), str(lock)),
+    )
+
+
+async def _uv(*arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        uv.find_uv_bin(),
+        "--quiet",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"},
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        lines = output.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise Unreachable(
+            f"the tool environment cannot be made: uv {arguments[0]}: {lines[0][:200]}. "
+            "Is the package index reachable? Then run the same command again."
+        )
