@@ -1,0 +1,1 @@
+"""Alembic's migrations; services.database.migrate applies them."""

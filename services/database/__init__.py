@@ -1,0 +1,5 @@
+"""PostgreSQL: the ledger, the store, and everything that was decided or paid for."""
+
+from services.database.database import Database
+
+__all__ = ["Database"]

@@ -1,0 +1,55 @@
+"""One database: its engine, brought up to this code's revision."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.database import migrate
+from services.database.connect import make_engine, parse_url, refusal
+
+
+class Database:
+    """One async engine over one migrated database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @classmethod
+    async def open(cls, url: str) -> "Database":
+        """The database at a URL, migrated.
+
+        Raises:
+            Unreachable: nothing answers there, or it refuses us.
+            ConfigurationError: another dialect, an old server, or a database newer than this code.
+        """
+        engine = make_engine(parse_url(url))
+        try:
+            await migrate.apply(engine)
+        except DBAPIError as error:
+            await engine.dispose()
+            raise refusal(engine.url, error) from None
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose work is committed as a whole, or not at all."""
+        async with self.engine.begin() as conn:
+            yield conn
+
+    async def __aenter__(self) -> "Database":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,54 @@
+"""Fixtures that every folder shares: database servers for the session, a fresh database for a test."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from services.database import Database
+from tests.databases import KINDS, Server, serve
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, Server]]:
+    """The servers that were asked for so far, by kind."""
+    with ExitStack() as stack:
+        yield _Servers(stack)
+
+
+class _Servers(dict[str, Server]):
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__()
+        self.stack = stack
+
+    def __missing__(self, kind: str) -> Server:
+        self[kind] = self.stack.enter_context(serve(kind))
+        return self[kind]
+
+
+@pytest.fixture
+def embedded_url(servers: dict[str, Server]) -> Iterator[str]:
+    """An empty database in the embedded PostgreSQL."""
+    with servers["embedded"].fresh() as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Iterator[str]:
+    """An empty database, once in the embedded PostgreSQL and once in Debian's."""
+    with servers[request.param].fresh() as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database, once in each PostgreSQL."""
+    async with await Database.open(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def embedded(embedded_url: str) -> AsyncIterator[Database]:
+    """A migrated database in the embedded PostgreSQL."""
+    async with await Database.open(embedded_url) as database:
+        yield database
