@@ -1,0 +1,92 @@
+"""Recordings: the answers of one run in a file, to be played again without a model."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from schemas.base import Value
+from schemas.calls import RecordedAnswer
+from schemas.errors import InputError
+
+
+class Recording(Value):
+    """A recording: who answered, when, for which project, and what."""
+
+    format: Literal[1] = 1
+    answered_by: str
+    recorded: str
+    """The date, year first."""
+    project: str
+    entries: tuple[RecordedAnswer, ...]
+
+
+def read_recording(path: Path) -> Recording:
+    """The recording in a file.
+
+    Raises:
+        InputError: the file is missing or no recording.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the recording {path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"the recording {path} is not JSON; write a new one with --record FILE.") from None
+    try:
+        if isinstance(data, dict):
+            data["entries"] = [_joined(entry) for entry in data.get("entries") or ()]
+        recording = Recording.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"the recording {path} is invalid at {where}: {first['msg']}.") from None
+    keys = [(e.agent, e.subject, e.attempt) for e in recording.entries]
+    if len(set(keys)) < len(keys):
+        raise InputError(f"the recording {path} is invalid: an agent, subject and attempt occur twice.")
+    return recording
+
+
+def write_file(path: Path, recording: Recording) -> None:
+    """Write a recording as a whole, or leave the old file."""
+    data = recording.model_dump(mode="json")
+    data["entries"] = [_split(entry) for entry in data["entries"]]
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    except OSError as error:
+        raise InputError(f"the recording {path} cannot be written: {error.strerror}.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def made_today(answered_by: str, project: str, entries: Sequence[RecordedAnswer]) -> Recording:
+    """A recording of today, in an order that does not depend on when who answered."""
+    ordered = sorted(entries, key=lambda e: (e.agent, e.subject, e.attempt))
+    today = datetime.now(UTC).date().isoformat()
+    return Recording(answered_by=answered_by, recorded=today, project=project, entries=tuple(ordered))
+
+
+def _split(entry: dict[str, Any]) -> dict[str, Any]:
+    answer = entry["answer"]
+    return {**entry, "answer": {"lines": answer.split("\n")}} if "\n" in answer else entry
+
+
+def _joined(entry: Any) -> Any:
+    answer = entry.get("answer") if isinstance(entry, dict) else None
+    lines = answer.get("lines") if isinstance(answer, dict) else None
+    if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+        return {**entry, "answer": "\n".join(lines)}
+    return entry
