@@ -1,5 +1,6 @@
 """From a URL to an async engine, with errors that say what to do."""
 
+from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
@@ -35,11 +36,18 @@ def place(url: URL) -> str:
     return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
-def make_engine(url: URL) -> AsyncEngine:
-    """An engine that checks a connection before it lends it out."""
+def make_engine(url: URL, *, at_most: int | None = 16, **options: Any) -> AsyncEngine:
+    """An engine that checks a connection before it lends it out; who comes when all are lent waits."""
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
     return create_async_engine(
-        url, connect_args=timeout, pool_pre_ping=True, pool_size=8, max_overflow=-1, hide_parameters=True
+        url,
+        connect_args=timeout,
+        pool_pre_ping=True,
+        pool_size=4,
+        max_overflow=-1 if at_most is None else at_most - 4,
+        pool_timeout=120,
+        hide_parameters=True,
+        **options,
     )
 
 

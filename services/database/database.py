@@ -12,10 +12,14 @@ from services.database.connect import make_engine, parse_url, refusal
 
 
 class Database:
-    """One async engine over one migrated database."""
+    """One migrated database: an engine for transactions, and one whose connections hold session locks.
+
+    They are apart so that many who wait for locks can never starve the transactions that free them.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self.locks = make_engine(engine.url, at_most=None, isolation_level="AUTOCOMMIT")
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -39,10 +43,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self.locks.dispose()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose work is committed as a whole, or not at all."""
+        """A connection whose work is committed as a whole, or not at all; do not nest them."""
         async with self.engine.begin() as conn:
             yield conn
 

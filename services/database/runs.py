@@ -161,7 +161,7 @@ async def executing(db: Database, run: str, flow_run_id: str | None = None) -> A
     Raises:
         InputError: another process carries the run.
     """
-    async with session_lock(db.engine, lock_key("run", run), wait=False) as held:
+    async with session_lock(db.locks, lock_key("run", run), wait=False) as held:
         if not held:
             raise await _carried(db, run)
         async with db.transaction() as conn:

@@ -16,9 +16,11 @@ def lock_key(kind: str, name: str) -> int:
 
 @asynccontextmanager
 async def session_lock(engine: AsyncEngine, key: int, *, wait: bool = True) -> AsyncIterator[bool]:
-    """Whether the lock is held (always, when waiting for it); it ends with the block or the process."""
-    async with engine.connect() as plain:
-        conn = await plain.execution_options(isolation_level="AUTOCOMMIT")
+    """Whether the lock is held (always, when waiting for it); it ends with the block or the process.
+
+    The engine's connections must be in autocommit, as Database.locks is.
+    """
+    async with engine.connect() as conn:
         held = await _acquire(conn, key, wait)
         try:
             yield held

@@ -1,0 +1,74 @@
+"""What a run asked of models, and what that cost."""
+
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.base import Value
+from schemas.calls import RecordedAnswer
+from services.database.calls import usage_of
+from services.database.tables import ModelCallRow as Call
+from services.database.tables import RunCall
+
+
+class RunUsage(Value):
+    """The sums over one run; tokens and money are those that this run caused, not its replays'."""
+
+    calls: int
+    """Requests that this run sent to a provider."""
+    replayed: int
+    """Requests that were answered from the ledger alone."""
+    input_tokens: int
+    output_tokens: int
+    uncounted: int
+    """Answers for which the provider reported no tokens; they were charged at their estimates."""
+    cost_usd: Decimal
+
+
+async def run_usage(conn: AsyncConnection, run: str) -> RunUsage:
+    """The usage of a run so far."""
+    sent = RunCall.replayed.is_(False)
+    done = sent & (Call.state == "done")
+    query = select(
+        func.count().filter(sent).label("calls"),
+        func.count().filter(RunCall.replayed).label("replayed"),
+        func.coalesce(func.sum(Call.input_tokens).filter(done), 0).label("input_tokens"),
+        func.coalesce(func.sum(Call.output_tokens).filter(done), 0).label("output_tokens"),
+        func.count().filter(done & Call.input_tokens.is_(None)).label("uncounted"),
+        func.coalesce(func.sum(RunCall.charged), 0).label("cost_usd"),
+    )
+    joined = query.join_from(RunCall, Call, Call.digest == RunCall.request, isouter=True)
+    row = (await conn.execute(joined.where(RunCall.run == run))).one()
+    return RunUsage.model_validate(row._asdict())
+
+
+async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[RecordedAnswer]:
+    """The answers that a run used, ordered by agent, subject and attempt."""
+    asked = select(
+        RunCall.agent,
+        RunCall.subject,
+        RunCall.attempt,
+        RunCall.inputs,
+        Call.answer,
+        Call.finish,
+        Call.input_tokens,
+        Call.output_tokens,
+        Call.cached_tokens,
+    ).join_from(RunCall, Call, Call.digest == RunCall.request)
+    used = asked.where(RunCall.run == run, Call.state == "done")
+    rows = await conn.execute(used.order_by(RunCall.agent, RunCall.subject, RunCall.attempt))
+    return [
+        RecordedAnswer.model_validate(
+            {
+                "agent": row.agent,
+                "subject": row.subject,
+                "attempt": row.attempt,
+                "inputs": row.inputs,
+                "answer": bytes(row.answer or b"").decode(),
+                "finish": row.finish,
+                "usage": usage_of(row),
+            }
+        )
+        for row in rows
+    ]
