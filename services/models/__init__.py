@@ -1,7 +1,9 @@
 """Language models behind one seam, with a ledger, budgets and limits around every call."""
 
-from services.models.gateway import CallScope, Models
+from services.models.gateway import Models
+from services.models.ledger import CallScope
 from services.models.names import model_identity, parse_model_name
+from services.models.recording import read_recording, write_recording
 from services.models.schema import lift_json, schema_for, strict_problems
 
 __all__ = [
@@ -10,6 +12,8 @@ __all__ = [
     "lift_json",
     "model_identity",
     "parse_model_name",
+    "read_recording",
     "schema_for",
     "strict_problems",
+    "write_recording",
 ]

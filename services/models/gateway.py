@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 from schemas.calls import Reply, Request, Usage
 from schemas.errors import ConfigurationError, PhoenixError, Unreachable
 from services.models import names
-from services.models.ledger import CallLedger, CallScope
+from services.models.ledger import CallLedger, CallScope, DatabaseLedger
 from services.models.limits import TRIES, Slots, pause_before
 from services.models.names import ModelName, parse_model_name
 from services.models.outcome import TryFailed
-from services.models.prices import cost_of, price_of, worst_usage
+from services.models.prices import price_of, worst_usage
 from services.settings import Settings
 
 if TYPE_CHECKING:
-    from services.database.database import Database
+    from services.database import Database
 
 OLLAMA_URL = "http://localhost:11434/v1"
 NO_KEY = "no-key-needed"
@@ -40,16 +40,16 @@ class Models:
     def __init__(
         self,
         settings: Settings,
-        database: "Database | None",
+        database: "Database",
         *,
-        ledger: CallLedger | None = None,
         ollama_url: str = OLLAMA_URL,
         first_pause: float = 0.5,
     ) -> None:
         self.drift: Counter[str] = Counter()
         """By run: later answers of a recording that were made for other inputs."""
-        self._settings, self._database = settings, database
-        self._given, self._ollama_url, self._first_pause = ledger, ollama_url, first_pause
+        self._settings = settings
+        self._ledger: CallLedger = DatabaseLedger(database)
+        self._ollama_url, self._first_pause = ollama_url, first_pause
         self._slots = Slots(settings.concurrent_calls)
         self._chats: dict[str, Chat] = {}
         self._named: dict[str, str] = {}
@@ -65,8 +65,7 @@ class Models:
         """
         name = self._full_name(request.model)
         request = request.model_copy(update={"model": name.identity()})
-        answer = await self._ledger.hot(request.digest())
-        attempt = await self._ledger.attempt(scope, request)
+        answer, attempt = await self._ledger.tell(scope, request)
         if answer is not None:
             return answer
         estimate = price_of(name, worst_usage(request), self._settings)
@@ -98,8 +97,8 @@ class Models:
         self, scope: CallScope, request: Request, attempt: int, name: ModelName, estimate: Decimal
     ) -> Reply:
         async with self._ledger.claim(scope, request, estimate) as claim:
-            if claim.answer is not None:
-                return claim.answer
+            if isinstance(claim, Reply):
+                return claim
             try:
                 reply = await self._chat(name, scope.run).ask(request, attempt)
             except TryFailed as failed:
@@ -108,12 +107,8 @@ class Models:
             except PhoenixError as error:
                 await claim.fail(type(error).__name__, Decimal(0))
                 raise
-            except BaseException as error:
-                await _to_the_end(claim.fail(f"{type(error).__name__} in flight", estimate))
-                raise
-            cost = cost_of(name, reply.usage, estimate, self._settings)
-            await _to_the_end(claim.settle(reply, cost.charged, cost.flagged))
-            return reply
+            cost = price_of(name, reply.usage, self._settings) if reply.usage else None
+            return await _to_the_end(claim.settle(reply, cost))
 
     async def check(self, name: str) -> None:
         """Whether a model can be asked; no money is spent.
@@ -148,16 +143,6 @@ class Models:
         for chat in self._chats.values():
             await chat.close()
         self._chats.clear()
-
-    @property
-    def _ledger(self) -> CallLedger:
-        if self._given is None:
-            from services.models.database_ledger import DatabaseLedger
-
-            if self._database is None:
-                raise TypeError("Models needs a database or a ledger")
-            self._given = DatabaseLedger(self._database)
-        return self._given
 
     def _full_name(self, name: str) -> ModelName:
         """The name taken apart; a bare identity stands for the name that last had it."""
@@ -203,11 +188,11 @@ class Models:
         )
 
 
-async def _to_the_end(work: Coroutine[None, None, None]) -> None:
-    """Do what must be recorded, also when the caller is cancelled meanwhile."""
+async def _to_the_end(work: Coroutine[None, None, Reply]) -> Reply:
+    """Record a paid answer, also when the caller is cancelled meanwhile."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await task
         raise

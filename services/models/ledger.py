@@ -1,11 +1,16 @@
-"""What the gateway needs of the call ledger."""
+"""What the gateway needs of the call ledger, and the ledger in the database."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.calls import Reply, Request
+
+if TYPE_CHECKING:
+    from services.database import Database
+    from services.database import calls as stored
 
 
 @dataclass(frozen=True)
@@ -16,37 +21,86 @@ class CallScope:
     execution: str
     project: str
     budgets: tuple[tuple[str, str], ...]
-    """The (scope, key) of every budget that applies."""
+    """The scope and key of every budget that applies, such as ("run", "3f2a…")."""
 
 
 class Claim(Protocol):
     """The right to make one call, with its worst price reserved."""
 
-    @property
-    def answer(self) -> Reply | None:
-        """The answer, when somebody else's call brought it meanwhile."""
+    async def settle(self, reply: Reply, cost: Decimal | None) -> Reply:
+        """The reply as it is recorded; charged at its cost but at most at the estimate, which None means."""
 
-    async def settle(self, reply: Reply, cost: Decimal, flagged: str) -> None:
-        """Record the answer, charge it and release the rest."""
-
-    async def fail(self, error: str, spent: Decimal) -> None:
+    async def fail(self, error: str, charge: Decimal) -> None:
         """Record that no answer came; what may have been paid stays spent."""
 
 
 class CallLedger(Protocol):
     """Every call that was ever made, by its digest."""
 
-    async def hot(self, digest: str) -> Reply | None:
-        """The recorded answer."""
-
-    async def attempt(self, scope: CallScope, request: Request) -> int:
-        """Which attempt of its agent and subject the request is in its run; asked again, the same."""
+    async def tell(self, scope: CallScope, request: Request) -> tuple[Reply | None, int]:
+        """The recorded answer, and which attempt of its agent and subject the request is in its run."""
 
     def claim(
         self, scope: CallScope, request: Request, estimate: Decimal
-    ) -> AbstractAsyncContextManager[Claim]:
-        """The right to call; waits while another holder is at it.
+    ) -> AbstractAsyncContextManager[Claim | Reply]:
+        """The right to call, or the answer that another call brought meanwhile.
 
         Raises:
             BudgetExceeded: a budget cannot hold the estimate; nothing was sent.
         """
+
+
+class DatabaseLedger:
+    """The ledger in PostgreSQL."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+
+    async def tell(self, scope: CallScope, request: Request) -> tuple[Reply | None, int]:
+        """The recorded answer, and which attempt of its agent and subject the request is in its run."""
+        from services.database import calls
+
+        async with self._database.transaction() as conn:
+            known = await calls.hot(conn, request.digest())
+            attempt = await calls.tell(conn, scope.run, request)
+        return known.reply if known else None, attempt
+
+    @asynccontextmanager
+    async def claim(
+        self, scope: CallScope, request: Request, estimate: Decimal
+    ) -> AsyncIterator[Claim | Reply]:
+        """The right to call, or the answer that another call brought meanwhile."""
+        from services.database import calls
+        from services.database.budgets import Budget
+
+        budgets = [Budget(scope=kind, key=key) for kind, key in scope.budgets]
+        async with calls.claim(
+            self._database, request, run=scope.run, estimate=estimate, budgets=budgets
+        ) as claimed:
+            if isinstance(claimed, calls.Claim):
+                yield _DatabaseClaim(self._database, claimed)
+            else:
+                yield _reply(claimed)
+
+
+class _DatabaseClaim:
+    def __init__(self, database: "Database", claimed: "stored.Claim") -> None:
+        self._database, self._claimed = database, claimed
+
+    async def settle(self, reply: Reply, cost: Decimal | None) -> Reply:
+        from services.database import calls
+
+        async with self._database.transaction() as conn:
+            return _reply(await calls.settle(conn, self._claimed, reply, cost))
+
+    async def fail(self, error: str, charge: Decimal) -> None:
+        from services.database import calls
+
+        async with self._database.transaction() as conn:
+            await calls.fail(conn, self._claimed, error, charge=charge)
+
+
+def _reply(call: "stored.ModelCall") -> Reply:
+    if call.reply is None:
+        raise TypeError(f"call {call.request} is done and has no answer")
+    return call.reply

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 FORMS = ("strict", "schema", "function", "object")
+_MOST_TOKENS = 2**31 - 1
+"""What a column holds; a provider that claims more is lying."""
 CAPS = ("both", "max_completion_tokens", "max_tokens")
 
 
@@ -161,8 +163,12 @@ def _reply(answer: "AIMessage") -> Reply:
     elif not text and answer.invalid_tool_calls:
         text = answer.invalid_tool_calls[0]["args"] or ""
     if refusal or reason == "content_filter":
-        return Reply(text=str(refusal or text), finish="refused", usage=_usage(answer))
-    return Reply(text=text, finish="length" if reason == "length" else "stop", usage=_usage(answer))
+        return Reply(text=_clean(refusal or text), finish="refused", usage=_usage(answer))
+    return Reply(text=_clean(text), finish="length" if reason == "length" else "stop", usage=_usage(answer))
+
+
+def _clean(text: object) -> str:
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _usage(answer: "AIMessage") -> Usage | None:
@@ -171,7 +177,7 @@ def _usage(answer: "AIMessage") -> Usage | None:
         return None
     cached = told.get("input_token_details", {}).get("cache_read") or 0
     return Usage(
-        input_tokens=told["input_tokens"],
-        output_tokens=told["output_tokens"],
-        cached_tokens=max(0, min(cached, told["input_tokens"])),
+        input_tokens=min(told["input_tokens"], _MOST_TOKENS),
+        output_tokens=min(told["output_tokens"], _MOST_TOKENS),
+        cached_tokens=max(0, min(cached, told["input_tokens"], _MOST_TOKENS)),
     )

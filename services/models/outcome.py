@@ -40,8 +40,7 @@ def from_provider(error: Exception, model: str, host: str, key: str) -> Exceptio
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return TryFailed("the call timed out", perhaps_paid=True)
     if isinstance(error, openai.APIConnectionError):
-        unsent = type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout")
-        return TryFailed("the connection failed", perhaps_paid=not unsent)
+        return TryFailed("the connection failed", perhaps_paid=not _never_connected(error))
     if isinstance(error, openai.APIStatusError):
         return _from_status(error, model, host, key)
     if isinstance(error, PhoenixError):
@@ -82,8 +81,17 @@ def _from_status(error: "openai.APIStatusError", model: str, host: str, key: str
     return ConfigurationError(f"{host} refused the request for {model} (HTTP {status}): {text[:300]}")
 
 
+def _never_connected(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 _FORM_WORDS = re.compile(
-    r"response_format|json_schema|json_object|schema|tool|function|max_tokens|max_completion_tokens"
+    r"response_format|json_schema|json_object|schema|strict|tool|function|max_tokens|max_completion_tokens"
 )
 
 

@@ -1,6 +1,5 @@
 """What a call costs, and what it can cost at worst."""
 
-from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from fnmatch import fnmatchcase
 
@@ -15,15 +14,6 @@ MILLION = Decimal(1_000_000)
 REHEARSAL = Price(input=Decimal(1), output=Decimal(4))
 _FRAME_BYTES = 512
 """Room for what the wire adds to messages and schema: field names and the instruction to answer in JSON."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a settled call is charged."""
-
-    charged: Decimal
-    flagged: str
-    """Why the charge is not simply the usage times the price; empty when it is."""
 
 
 def worst_usage(request: Request) -> Usage:
@@ -47,16 +37,6 @@ def price_of(name: ModelName, usage: Usage, settings: Settings) -> Decimal:
     if price is None:
         return round_up(_listed_price(name, usage))
     return round_up((usage.input_tokens * price.input + usage.output_tokens * price.output) / MILLION)
-
-
-def cost_of(name: ModelName, usage: Usage | None, reserved: Decimal, settings: Settings) -> Cost:
-    """What an answered call is charged: never more than was reserved for it."""
-    if usage is None:
-        return Cost(reserved, "no usage was reported; charged at the estimate")
-    price = price_of(name, usage, settings)
-    if price > reserved:
-        return Cost(reserved, f"usage of {price} USD is above the reservation; charged at the reservation")
-    return Cost(price, "")
 
 
 def round_up(amount: Decimal) -> Decimal:

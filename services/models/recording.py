@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from schemas.base import Value
 from schemas.calls import RecordedAnswer
 from schemas.errors import InputError
+
+if TYPE_CHECKING:
+    from services.database import Database
 
 
 class Recording(Value):
@@ -90,3 +93,15 @@ def _joined(entry: Any) -> Any:
     if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
         return {**entry, "answer": "\n".join(lines)}
     return entry
+
+
+async def write_recording(database: "Database", run: str, path: Path, answered_by: str) -> int:
+    """Write every answer that a run used, from calls and ledger alike; how many there are."""
+    from services.database import usage
+    from services.database.runs import find_run
+
+    async with database.transaction() as conn:
+        project = (await find_run(conn, run)).project
+        entries = await usage.run_calls_for_recording(conn, run)
+    write_file(path, made_today(answered_by, project, entries))
+    return len(entries)
