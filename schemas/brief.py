@@ -40,7 +40,7 @@ def decode_brief(data: bytes, source: str) -> str:
     """
     if len(data) > MAX_BYTES:
         raise InputError(
-            f"{source}: the brief has {len(data):,} bytes; at most {MAX_BYTES:,} are allowed. "
+            f"{source}: the brief has over {MAX_BYTES:,} bytes, which is the most that is allowed. "
             "Keep the wishes and drop the rest, then run the same command again."
         )
     try:

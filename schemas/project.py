@@ -8,7 +8,6 @@ from schemas.contract import Contract
 from schemas.srs import SRS
 from schemas.verdict import Candidate, Manifest, Suite
 
-VERSION = "0.1.0"
 MANIFEST_PATH = ".phoenix/manifest.json"
 
 _GITIGNORE = "__pycache__/\n*.pyc\n.pytest_cache/\n.hypothesis/\n.venv/\nbuild/\ndist/\n*.egg-info/\n"
@@ -33,7 +32,7 @@ jobs:
 """
 
 
-def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str) -> str:
+def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str, version: str) -> str:
     """The release's pyproject.toml."""
     tools = ["pytest>=8"] + (["hypothesis>=6"] if any("hypothesis" in f.text for f in suite.files) else [])
     purpose = " ".join(srs.purpose.split())
@@ -43,7 +42,7 @@ def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str) ->
 """
     return f"""[project]
 name = "{contract.package.replace("_", "-")}"
-version = "{VERSION}"
+version = "{version}"
 description = {json.dumps(purpose, ensure_ascii=False)}
 readme = "README.md"
 requires-python = ">={python}"
@@ -66,10 +65,10 @@ markers = ["proves(*ids): the acceptance criteria that a test shows"]
 """
 
 
-def render_changelog(srs: SRS) -> str:
-    """The release's changelog: its first version lists what it can do."""
+def render_changelog(srs: SRS, version: str) -> str:
+    """The release's changelog: what this version can do."""
     lines = [f"- {' '.join(r.text.split())} ({r.id})" for r in srs.requirements]
-    return f"# Changelog\n\n## {VERSION}\n\nFirst release.\n\n" + "\n".join(lines) + "\n"
+    return f"# Changelog\n\n## {version}\n\n" + "\n".join(lines) + "\n"
 
 
 def render_workflow(python: str) -> str:
@@ -78,14 +77,20 @@ def render_workflow(python: str) -> str:
 
 
 def package_tree(
-    contract: Contract, srs: SRS, suite: Suite, code: Iterable[SourceFile], readme: SourceFile, python: str
+    contract: Contract,
+    srs: SRS,
+    suite: Suite,
+    code: Iterable[SourceFile],
+    readme: SourceFile,
+    python: str,
+    version: str,
 ) -> tuple[SourceFile, ...]:
     """What can be built and tested: package, tests, README and pyproject."""
     return (
         *code,
         *suite.files,
         readme,
-        SourceFile(path="pyproject.toml", text=render_pyproject(contract, srs, suite, python)),
+        SourceFile(path="pyproject.toml", text=render_pyproject(contract, srs, suite, python, version)),
         SourceFile(path=".gitignore", text=_GITIGNORE),
     )
 
@@ -93,6 +98,7 @@ def package_tree(
 def manifest_of(
     *,
     slug: str,
+    version: str,
     brief: str,
     srs: SRS,
     contract: Contract,
@@ -104,7 +110,7 @@ def manifest_of(
     """The release's manifest: content digests, and nothing that differs between machines."""
     return Manifest(
         project=slug,
-        version=VERSION,
+        version=version,
         brief=text_digest(brief),
         srs=srs.digest(),
         contract=contract.digest(),

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field("console", alias="PHOENIX_LOG_FORMAT")
     environment: str = Field("local", alias="ENVIRONMENT")
     home: Path = Field(Path(platformdirs.user_data_dir("phoenix")), alias="PHOENIX_HOME")
+    cache: Path = Field(Path(platformdirs.user_cache_dir("phoenix")), alias="PHOENIX_CACHE")
+    """Where tools that are named by their digest are kept; safe to delete."""
     model: str | None = Field(None, alias="PHOENIX_MODEL")
     model_fast: str | None = Field(None, alias="PHOENIX_MODEL_FAST")
     model_standard: str | None = Field(None, alias="PHOENIX_MODEL_STANDARD")
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
 
-    @field_validator("home")
+    @field_validator("home", "cache")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()

@@ -47,19 +47,35 @@ class Judge:
     ) -> Verdict:
         """The verdict of exactly the demanded tests over the code."""
         wanted = tuple(demanded)
-        outcome = await self._run("run", code, tests, (*wanted, CANARY_ID))
-        report = Report.read(outcome)
-        results = tuple(report.outcome_of(test) for test in wanted)
-        problem = _problem(report, results)
-        bad = sum(t.outcome != "passed" for t in results)
-        return Verdict(
-            subject=subject,
-            status=Status.FAILED if problem or bad or not results else Status.PASSED,
-            reason=problem
-            or (f"{bad} of {len(results)} tests failed" if bad else f"{len(results)} tests passed"),
-            tests=results,
-            confinement=outcome.confinement,
+        return _verdict(subject, await self._run("run", code, tests, (*wanted, CANARY_ID)), wanted)
+
+    async def judge_wheel(
+        self, package: str, tree: Iterable[SourceFile], tests: Iterable[SourceFile], demanded: Iterable[str]
+    ) -> tuple[str, Verdict]:
+        """The wheel's name and the verdict of the tests over it, installed in a clean environment."""
+        wanted = tuple(demanded)
+        outcome = await self.sandbox.run(
+            Job(
+                argv=("/venv/bin/python", "-P", "-s", "/tests/wheel_driver.py", package)
+                + _places((*wanted, CANARY_ID), ()),
+                code=as_bytes(tree),
+                tests={**judge_files(), **test_files(tests)},
+                environment=self.environment,
+                env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                collect=("report.jsonl", "steps.json"),
+                limits=self.limits,
+            )
         )
+        name, problem = _wheel_steps(outcome)
+        if problem:
+            verdict = Verdict(
+                subject="installed wheel",
+                status=Status.FAILED,
+                reason=problem,
+                confinement=outcome.confinement,
+            )
+            return name, verdict
+        return name, _verdict("installed wheel", outcome, wanted)
 
     async def _run(
         self, mode: str, code: Iterable[SourceFile], tests: Iterable[SourceFile], ids: tuple[str, ...]
@@ -149,6 +165,31 @@ class Report:
         )  # fmt: skip
 
 
+def _verdict(subject: str, outcome: Outcome, wanted: tuple[str, ...]) -> Verdict:
+    report = Report.read(outcome)
+    results = tuple(report.outcome_of(test) for test in wanted)
+    bad = sum(t.outcome != "passed" for t in results)
+    counted = f"{bad} of {len(results)} tests failed" if bad else f"{len(results)} tests passed"
+    problem = _problem(report, results)
+    return Verdict(
+        subject=subject,
+        status=Status.FAILED if problem or bad or not results else Status.PASSED,
+        reason=problem or counted,
+        tests=results,
+        confinement=outcome.confinement,
+    )
+
+
+def _wheel_steps(outcome: Outcome) -> tuple[str, str]:
+    try:
+        written = json.loads(outcome.collected.get("steps.json", b""))
+        last = written["steps"][-1]
+        name = str(written["wheel"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return "", f"the build ended early ({', '.join(outcome.limits_hit) or outcome.exit_code})"
+    return name, "" if name else f"{last['step']} of the wheel failed: {last['said']}"
+
+
 def _problem(report: Report, results: tuple[TestOutcome, ...]) -> str:
     if report.trouble:
         return report.trouble
@@ -173,9 +214,13 @@ def red_problems(verdict: Verdict) -> tuple[str, ...]:
 
 def judge_files() -> dict[str, bytes]:
     """The judge's own files beside the tests."""
-    driver = files("services.judge").joinpath("driver.py").read_bytes()
-    canary = b"def test_this_must_fail():\n    assert False\n"
-    return {"judge_driver.py": driver, "judge.ini": INI.encode(), CANARY: canary}
+    here = files("services.judge")
+    return {
+        "judge_driver.py": here.joinpath("driver.py").read_bytes(),
+        "wheel_driver.py": here.joinpath("wheel_driver.py").read_bytes(),
+        "judge.ini": INI.encode(),
+        CANARY: b"def test_this_must_fail():\n    assert False\n",
+    }
 
 
 def as_bytes(sources: Iterable[SourceFile]) -> dict[str, bytes]:

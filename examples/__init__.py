@@ -1,0 +1,1 @@
+"""Briefs with recordings of genuine answers."""

@@ -1,0 +1,30 @@
+"""What a person orders: the form of the build flows."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.brief import Brief
+from schemas.policy import Policy
+
+
+class BuildOrder(BaseModel):
+    """A brief to build, and what is allowed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    brief: Brief
+    policy: Policy
+    output: str | None = Field(
+        default=None, description="folder of the git repository; a folder below PHOENIX_HOME when empty"
+    )
+
+
+class Ending(BaseModel):
+    """How an execution of a run ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    state: str
+    message: str
+    path: str | None = None
+    """The release's folder."""

@@ -1,0 +1,198 @@
+"""phoenix build: from a brief to a release, in this process."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phoenix.progress import Progress
+from schemas.brief import MAX_BYTES, Brief, decode_brief, parse_brief
+from schemas.errors import InputError, PhoenixError
+from schemas.policy import GateRule, Mode, Policy
+from services.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from flows.order import BuildOrder
+    from services.database import Database
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asked for."""
+
+    order: "BuildOrder"
+    record: Path | None
+    as_json: bool
+
+
+def build_command(
+    brief: str,
+    mode: Mode | None,
+    model: str | None,
+    approve: GateRule,
+    budget: str | None,
+    output: Path | None,
+    record: Path | None,
+    local: bool,
+    as_json: bool,
+) -> int:
+    """Build, report, and give the exit code."""
+    from flows.order import BuildOrder
+
+    settings = start(read_settings())
+    wanted = read_brief(brief)
+    policy = Policy(
+        mode=mode or "auto",
+        models=settings.models(model),
+        release_gate=approve,
+        budget_usd=_money(budget) if budget is not None else settings.budget_usd,
+    ).tightened_by(wanted.asks)
+    order = BuildOrder(brief=wanted, policy=policy, output=str(output.absolute()) if output else None)
+    return asyncio.run(run_build(settings, Wishes(order, record, as_json)))
+
+
+def start(settings: Settings) -> Settings:
+    """The settings, with logging set up by them."""
+    from services.telemetry import configure_logging
+
+    configure_logging(settings)
+    return settings
+
+
+def read_brief(source: str) -> Brief:
+    """The brief in a file, or on standard input for '-'.
+
+    Raises:
+        InputError: it cannot be read, or is not a brief.
+    """
+    name = "standard input" if source == "-" else source
+    try:
+        if source == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(source).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror}). Give a Markdown file, or - .") from None
+    return parse_brief(decode_brief(data, name), name)
+
+
+def _money(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise InputError(f"--budget {text}: give US dollars from 0 up, such as --budget 2.50.")
+    return value
+
+
+async def run_build(settings: Settings, wishes: Wishes, progress: Progress | None = None) -> int:
+    """Open the services, tell the story, report it."""
+    from phoenix.released import released
+    from phoenix.result import result_of
+    from services.repository import check_output
+
+    order = wishes.order
+    if order.output:
+        await check_output(Path(order.output))
+    _check_record(wishes.record)
+    progress = progress or Progress()
+    async with AsyncExitStack() as stack:
+        database = await open_services(stack, settings, order)
+        unchanged = await released(database, settings.home, order)
+        error = None if unchanged else await _tell(stack, settings, order, progress)
+        run = unchanged.run if unchanged else progress.run
+        path = unchanged.path if unchanged else progress.path
+        if run and wishes.record:
+            await _record(database, run, order, wishes.record)
+        result = await result_of(database, run, path=path) if run else None
+        return _report(result, error, wishes)
+
+
+async def open_services(stack: AsyncExitStack, settings: Settings, order: "BuildOrder") -> "Database":
+    """The database, once every model that the order names has been found to answer."""
+    from services.database import Database
+    from services.local import database_url
+    from services.models import Models
+
+    url = await stack.enter_async_context(database_url(settings))
+    database = await stack.enter_async_context(await Database.open(url))
+    models = Models(settings, database)
+    for name in dict.fromkeys(order.policy.models.values()):
+        await models.check(name)
+    return database
+
+
+async def _tell(
+    stack: AsyncExitStack, settings: Settings, order: "BuildOrder", progress: Progress
+) -> PhoenixError | None:
+    from services.local import client_environment, prefect_server
+
+    progress("note", {"text": "starting the Prefect server"})
+    server = await stack.enter_async_context(prefect_server(settings))
+    os.environ.update(client_environment(settings, server.url))
+    progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
+
+    from flows.build import build_flow
+    from flows.context import LISTENER
+    from services.local.results import save_block
+
+    await save_block()
+    LISTENER.set(progress)
+    try:
+        progress.path = (await build_flow(order)).path
+    except PhoenixError as error:
+        return error
+    finally:
+        progress.close()
+    return None
+
+
+async def _record(database: "Database", run: str, order: "BuildOrder", path: Path) -> None:
+    from services.models import write_recording
+
+    answered_by = ", ".join(sorted(set(order.policy.models.values())))
+    count = await write_recording(database, run, path, answered_by)
+    click.echo(f"phoenix: {count} answers written to {path}", err=True)
+
+
+def _check_record(path: Path | None) -> None:
+    if path and not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
+        raise InputError(f"--record {path}: {path.absolute().parent} is not a folder that you can write.")
+
+
+def _report(result: dict[str, Any] | None, error: PhoenixError | None, wishes: Wishes) -> int:
+    if result is None:
+        raise error or InputError("the run did not begin")
+    if error:
+        result["message"] = str(error)
+    if wishes.as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    elif error is None:
+        click.echo(summary(result))
+    if error:
+        click.echo(f"phoenix: {error}", err=True)
+    return error.exit_code if error else 0
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """What a person reads at the end."""
+    release, models, verdicts = result["release"], result["models"], result["verdicts"]
+    lines = [
+        f"{result['project']} {release['version']} is released in {release['path']}",
+        f"  commit {release['commit'][:12]}, tree {release['tree'][:12]}",
+        f"  tests  {verdicts['passed']} of {verdicts['tests']} passed on the installed wheel (reported)",
+        f"  models {models['calls']} calls, {models['replayed']} from the ledger, {models['cost_usd']} USD",
+        *(f"  gate   {g['gate']}: {g['decision']} by {g['by']}" for g in result["gates"]),
+        f"  run    {result['run']}: {result['message']}",
+    ]
+    return "\n".join(lines)

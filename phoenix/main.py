@@ -1,0 +1,139 @@
+"""The phoenix command. Each command loads what it needs when it is run, so that --help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.errors import PhoenixError
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on stdout.")
+
+
+class Group(click.Group):
+    """Commands whose errors are one clear line and one exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what Phoenix raises on purpose becomes a line on stderr."""
+        try:
+            return super().invoke(ctx)
+        except PhoenixError as error:
+            click.echo(f"phoenix: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo(
+                "phoenix: stopped; nothing is lost. Type the same command again to continue.", err=True
+            )
+            ctx.exit(130)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="phoenix")
+def main() -> None:
+    """Phoenix turns a written brief into tested, documented, deployable software."""
+
+
+@main.command()
+@click.argument("brief", metavar="BRIEF")
+@click.option(
+    "--mode", type=click.Choice(["auto", "full", "lite"]), help="The path; triage chooses by default."
+)
+@click.option("--model", help="One model for every tier, such as openai:NAME or ollama:NAME.")
+@click.option("--approve", type=click.Choice(["ask", "auto"]), default="ask", show_default=True,
+              help="Who decides at the release gate.")  # fmt: skip
+@click.option("--budget", type=str, metavar="USD", help="The cap of this run in US dollars.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
+              help="The folder of the git repository.")  # fmt: skip
+@click.option("--record", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write every answer that the run used to FILE.")  # fmt: skip
+@click.option("--local", is_flag=True, help="Run in this process (the default while no platform is running).")
+@_JSON
+def build(**options: Any) -> None:
+    """Build BRIEF (a Markdown file, or - for standard input) into a release."""
+    from phoenix.build import build_command
+
+    sys.exit(build_command(**options))
+
+
+@main.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("phoenix-demo"), show_default=True,
+              metavar="DIR", help="The folder that gets the repository.")  # fmt: skip
+@click.option("--example", metavar="NAME", help="Which example to build.")
+@click.option("--keep", is_flag=True, help="Keep the run's PHOENIX_HOME and print its place.")
+@_JSON
+def demo(**options: Any) -> None:
+    """Build an example from its recorded answers: no key and no running service needed."""
+    from phoenix.demo import demo_command
+
+    sys.exit(demo_command(**options))
+
+
+@main.command()
+@click.argument("name", metavar="[PROJECT|RUN]", required=False)
+@_JSON
+def status(name: str | None, as_json: bool) -> None:
+    """Show where projects and runs stand, and what they cost."""
+    from phoenix.status import status_command
+
+    status_command(name, as_json)
+
+
+@main.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema of NAME; without NAME, list the names."""
+    from phoenix.schema import schema_command
+
+    schema_command(name)
+
+
+@main.command()
+@_JSON
+def doctor(as_json: bool) -> None:
+    """Check every part that Phoenix needs, with a remedy for each that is missing."""
+    from phoenix.doctor import doctor_command
+
+    sys.exit(doctor_command(as_json))
+
+
+@main.command()
+def up() -> None:
+    """Keep the local database and the Prefect server with its UI running until Ctrl-C."""
+    from phoenix.up import up_command
+
+    up_command()
+
+
+@main.group()
+def db() -> None:
+    """Migrate the database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to this version's newest revision."""
+    from phoenix.db import db_command
+
+    db_command("upgrade")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+def db_downgrade(revision: str) -> None:
+    """Take the database back to REVISION ('base' empties it)."""
+    from phoenix.db import db_command
+
+    db_command("downgrade", revision)
+
+
+@db.command("current")
+def db_current() -> None:
+    """Print the database's revision and the newest one."""
+    from phoenix.db import db_command
+
+    db_command("current")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""phoenix status: where projects and runs stand."""
+
+import asyncio
+import json
+from typing import Any
+
+import click
+
+from services.settings import read_settings
+
+
+def status_command(name: str | None, as_json: bool) -> None:
+    """Print the projects, or one run."""
+    found = asyncio.run(_status(name))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    elif name is None:
+        click.echo(_table(found["projects"]))
+    else:
+        click.echo(_run_text(found))
+
+
+async def _status(name: str | None) -> dict[str, Any]:
+    from phoenix.result import result_of
+    from services.database import Database, ledger, runs
+    from services.local import database_url
+
+    async with database_url(read_settings()) as url, await Database.open(url) as database:
+        if name is None:
+            return {"projects": await _projects(database)}
+        async with database.transaction() as conn:
+            run = await runs.find_run(conn, name)
+            events = await ledger.events(conn, run=run.id)
+        result = await result_of(database, run.id)
+        steps = [
+            {
+                "state": e.from_state,
+                "outcome": e.payload["outcome"],
+                "cached": e.payload["cached"],
+                "at": e.at,
+            }
+            for e in events
+            if e.kind == "left"
+        ]
+        return {**result, "steps": steps}
+
+
+async def _projects(database: Any) -> list[dict[str, Any]]:
+    from services.database import releases, runs, usage
+
+    rows: dict[str, dict[str, Any]] = {}
+    async with database.transaction() as conn:
+        latest = await releases.latest_releases(conn)
+        for run in await runs.list_runs(conn):
+            if run.project not in rows:
+                spent = await usage.run_usage(conn, run.id)
+                release = latest.get(run.project)
+                rows[run.project] = {
+                    "project": run.project,
+                    "release": release.version if release else None,
+                    "run": run.id,
+                    "state": run.state.value,
+                    "cost_usd": str(spent.cost_usd),
+                    "opened": run.opened_at.isoformat(timespec="seconds"),
+                }
+    return list(rows.values())
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No projects yet. Type: phoenix demo, or: phoenix build BRIEF"
+    head = ("project", "release", "run", "state", "cost_usd", "opened")
+    cells = [head, *(tuple(str(row[h] or "–") for h in head) for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(head))]
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def _run_text(found: dict[str, Any]) -> str:
+    models = found["models"]
+    lines = [f"run {found['run']} of {found['project']}: {found['state']}", f"  {found['message']}"]
+    lines += [
+        f"  {step['at'][:19]}  {step['state']:<30} {step['outcome']}{' (known)' if step['cached'] else ''}"
+        for step in found["steps"]
+    ]
+    cost = f"{models['cost_usd']} USD, {models['calls']} calls, {models['replayed']} from the ledger"
+    lines.append(f"  models: {cost}")
+    lines += [
+        f"  gate {g['gate']}: {g['decision'] or 'waiting'} {g['by'] or ''}".rstrip() for g in found["gates"]
+    ]
+    if found["release"]:
+        lines.append(f"  release {found['release']['version']}, commit {found['release']['commit'][:12]}")
+    return "\n".join(lines)

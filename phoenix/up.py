@@ -1,0 +1,29 @@
+"""phoenix up: the local database and the Prefect server, until Ctrl-C."""
+
+import asyncio
+from contextlib import suppress
+
+import click
+
+from phoenix.build import start
+from services.settings import read_settings
+
+
+def up_command() -> None:
+    """Keep the services running."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    from services.database import Database
+    from services.local import database_url, prefect_server
+
+    settings = start(read_settings())
+    async with (
+        database_url(settings) as url,
+        await Database.open(url),
+        prefect_server(settings) as server,
+    ):
+        click.echo(f"Prefect UI: {server.ui_url}\nBuild something: phoenix build BRIEF\nStop with Ctrl-C.")
+        await asyncio.Event().wait()

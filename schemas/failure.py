@@ -1,0 +1,47 @@
+"""Failures: what went wrong, why, and where the run goes next."""
+
+from enum import StrEnum
+
+from schemas.base import Value
+from schemas.stateflow import State
+
+
+class Cause(StrEnum):
+    """The class of a failure's cause."""
+
+    BAD_SPEC = "bad_spec"
+    BAD_TEST = "bad_test"
+    BAD_CODE = "bad_code"
+    BAD_DOCUMENT = "bad_document"
+    SECURITY = "security"
+    PACKAGING = "packaging"
+    MODEL = "model"
+
+
+class Evidence(Value):
+    """What a stage saw when it failed."""
+
+    state: State
+    cause: Cause
+    summary: str
+    """One line for people."""
+    details: str
+    """What the agent that repairs it needs to see."""
+
+
+class Feedback(Value):
+    """What a stage is told when it is visited again."""
+
+    source: str
+    cause: Cause | None
+    """None when a human asked for a change."""
+    text: str
+
+
+Notes = tuple[Feedback, ...]
+
+
+def notes_text(notes: Notes, *causes: Cause) -> str:
+    """Feedback as an agent reads it: a human's, and that of the given causes (all when none is given)."""
+    heard = [n for n in notes if not causes or n.cause is None or n.cause in causes]
+    return "\n\n".join(f"From {note.source}:\n{note.text}" for note in heard)

@@ -1,0 +1,56 @@
+"""Runs inside the sandbox: builds the wheel, installs it into a clean environment, imports it there."""
+
+import json
+import subprocess  # nosec B404
+import sys
+import venv
+from pathlib import Path
+
+
+def run(step, *argv, cwd="/code"):
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=100)  # nosec B603
+    said = (done.stderr + done.stdout).strip().splitlines()
+    STEPS.append({"step": step, "code": done.returncode, "said": "\n".join(said[-8:])})
+    return done.returncode == 0
+
+
+STEPS = []
+
+
+def build(package):
+    if not run("build", "/venv/bin/python", "-m", "hatchling", "build", "-t", "wheel", "-d", "/tmp/dist"):
+        return ""
+    wheels = sorted(Path("/tmp/dist").glob("*.whl"))
+    if len(wheels) != 1:
+        return ""
+    venv.create("/tmp/clean", with_pip=False, symlinks=True)
+    clean = "/tmp/clean/bin/python"
+    pip = (
+        "/venv/bin/python",
+        "-m",
+        "pip",
+        "--python",
+        clean,
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+    )
+    if not run("install", *pip, "install", "--no-index", str(wheels[0])):
+        return ""
+    if not run("import", clean, "-I", "-c", f"import {package}", cwd="/tmp"):
+        return ""
+    return wheels[0].name
+
+
+def main(package, tests):
+    name = build(package)
+    Path("/out/steps.json").write_text(json.dumps({"wheel": name, "steps": STEPS}), encoding="utf-8")
+    if not name:
+        return
+    tools = [p for p in sys.path if p.startswith("/venv/") and p.endswith("site-packages")]
+    driver = f"import sys; sys.path += {tools!r}; sys.path.insert(0, '/tests'); import judge_driver; "
+    driver += "judge_driver.main(['run', '', *sys.argv[1:]])"
+    subprocess.run(["/tmp/clean/bin/python", "-P", "-s", "-c", driver, *tests], cwd="/tmp")  # nosec B603
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,275 @@
+"""What makes a function a stage: a key from its declared inputs, one Prefect task run for each visit,
+and one transaction that commits its answer with the event that announces it."""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
+
+from prefect import Task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import CachePolicy
+from prefect.client.schemas.objects import State as PrefectState
+from prefect.client.schemas.objects import TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import exponential_backoff
+from prefect.utilities.annotations import quote
+from pydantic import TypeAdapter
+
+from agents.ask import fingerprint
+from schemas.agent import Agent
+from schemas.base import canonical_json, digest
+from schemas.errors import PhoenixError, UnusableAnswer
+from schemas.events import EventKind
+from schemas.failure import Cause, Evidence
+from schemas.lite import StageAnswer
+from schemas.stateflow import State, route
+from services.database import ledger, store, usage
+from services.toolchain import environment_name
+from tasks.context import RunContext, Work
+from tasks.describe import describe
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=StageAnswer)
+STORAGE = "phoenix-results/default"
+ACTOR = "phoenix"
+
+
+class StageFailed(Exception):
+    """A stage failed for reasons that its inputs alone determine."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence.summary)
+        self.evidence = evidence
+
+
+def failed(work: Work, cause: Cause, summary: str, details: Iterable[str] = ()) -> StageFailed:
+    """The failure of a stage, to be raised by its body."""
+    line = " ".join(summary.split())[:300]
+    return StageFailed(
+        Evidence(state=work.state, cause=cause, summary=line, details="\n".join(details)[:8000])
+    )
+
+
+@dataclass
+class Telling:
+    """Where the story stands in this execution."""
+
+    context: RunContext
+    state: State = State.INITIALIZING
+    outcome: str = ""
+    told: dict[str, StageAnswer | Evidence] = field(default_factory=dict)
+    path: list[State] = field(default_factory=list)
+
+    async def move(self, target: State, outcome: str | None = None) -> None:
+        """Go to a state by the transitions that the table allows."""
+        if not self.path and target is self.state:
+            return
+        steps = route(self.state, outcome or self.outcome, target)
+        async with self.context.database.transaction() as conn:
+            for step in steps:
+                await ledger.transition(
+                    conn,
+                    run=self.context.run,
+                    execution=self.context.execution,
+                    outcome=step.outcome,
+                    target=step.target,
+                    actor=ACTOR,
+                    payload={},
+                )
+        self.state = target
+
+
+@dataclass
+class StagePolicy(CachePolicy):
+    """Prefect's cache key is the stage key."""
+
+    def compute_key(
+        self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **_: Any
+    ) -> str | None:
+        """The stage key, which is one of the task's parameters."""
+        return str(inputs["key"])
+
+
+@dataclass
+class Visit:
+    """One visit of a stage: what its task run needs beside digests."""
+
+    stage: "Stage[..., Any]"
+    context: RunContext
+    ran: bool = False
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P, R]):
+    """A StateFlow state's work."""
+
+    state: State
+    version: int
+    agents: tuple[Agent, ...]
+    tools: bool
+    body: Callable[Concatenate[Work, P], Awaitable[R]]
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The types of the declared inputs, and of the answer under 'return'."""
+        found = get_type_hints(self.body)
+        del found[next(iter(inspect.signature(self.body).parameters))]
+        return found
+
+    @cached_property
+    def task(self) -> Task[..., Any]:
+        """The Prefect task."""
+        return Task(
+            _run_visit,
+            name=self.state.value,
+            description=inspect.getdoc(self.body),
+            task_run_name=self.state.value,
+            version=str(self.version),
+            persist_result=True,
+            result_storage=STORAGE,
+            result_serializer="json",
+            cache_policy=StagePolicy(),
+            retries=2,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=_may_retry,
+        )
+
+    def key(self, context: RunContext, inputs: dict[str, str]) -> str:
+        """The digest that names the stage's answer for these inputs."""
+        return digest(
+            {
+                "stage": self.state.value,
+                "version": self.version,
+                "agents": [fingerprint(agent, context.desk.tiers) for agent in self.agents],
+                "tools": environment_name() if self.tools else None,
+                "sample": context.samples.get(self.state, 0),
+                "inputs": inputs,
+            }
+        )
+
+    async def __call__(self, telling: Telling, *args: P.args, **inputs: P.kwargs) -> R:
+        """The answer: told already in this execution, known from an earlier one, or made now.
+
+        Raises:
+            StageFailed: the stage failed for reasons that its inputs determine.
+        """
+        context = telling.context
+        bodies = {
+            name: TypeAdapter(self.hints[name]).dump_python(v, mode="json") for name, v in inputs.items()
+        }
+        async with context.database.transaction() as conn:
+            names = await store.put_artifacts(conn, [("input", canonical_json(b)) for b in bodies.values()])
+        digests = dict(zip(bodies, names, strict=True))
+        key = self.key(context, digests)
+        if key not in telling.told:
+            telling.told[key] = await self._visit(telling, key, digests)
+        answer = telling.told[key]
+        if isinstance(answer, Evidence):
+            raise StageFailed(answer)
+        return answer  # type: ignore[return-value]
+
+    async def _visit(self, telling: Telling, key: str, digests: dict[str, str]) -> StageAnswer | Evidence:
+        context = telling.context
+        await telling.move(self.state)
+        telling.path.append(self.state)
+        context.progress("entered", {"state": self.state.value})
+        visit, began = Visit(self, context), time.monotonic()
+        told = await self.task(quote(visit), key=key, inputs=digests)
+        facts = {"stage": self.state.value, "outcome": told["outcome"], "key": key, "cached": not visit.ran}
+        async with context.database.transaction() as conn:
+            if not visit.ran:
+                await _announce(conn, context, self.state, facts)
+            body = await store.get_artifact(conn, told["answer"])
+        telling.outcome = told["outcome"]
+        form = Evidence if told["outcome"] == "failed" else self.hints["return"]
+        answer: StageAnswer | Evidence = TypeAdapter(form).validate_json(body)
+        context.progress("left", {**facts, "seconds": time.monotonic() - began, "answer": answer})
+        return answer
+
+
+def stage(
+    state: State, *, version: int = 1, agents: tuple[Agent, ...] = (), tools: bool = False
+) -> Callable[[Callable[Concatenate[Work, P], Awaitable[R]]], Stage[P, R]]:
+    """Make a function the work of a state; raise the version when its rules change."""
+    return lambda body: Stage(state, version, agents, tools, body)
+
+
+async def _run_visit(visit: Any, key: str, inputs: dict[str, str]) -> dict[str, str]:
+    held: Visit = visit.unquote()
+    context, state = held.context, held.stage.state
+    async with context.database.transaction() as conn:
+        known = await store.get_result(conn, key)
+    if known is None:
+        answer = await _answer(held, inputs)
+        outcome = "failed" if isinstance(answer, Evidence) else answer.outcome
+        known = await _commit(held, key, outcome, answer)
+        held.ran = True
+    async with context.database.transaction() as conn:
+        body = await store.get_artifact(conn, known.answer)
+    form = Evidence if known.outcome == "failed" else held.stage.hints["return"]
+    await acreate_markdown_artifact(
+        describe(TypeAdapter(form).validate_json(body)),
+        key=f"{context.run}-{state.value.lower().replace('_', '-')}",
+        description=f"{state.value}: {known.outcome}",
+    )
+    return {"outcome": known.outcome, "answer": known.answer}
+
+
+async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidence:
+    context, current = visit.context, visit.stage
+    async with context.database.transaction() as conn:
+        bodies = await store.get_artifacts(conn, inputs.values())
+    values = {
+        name: TypeAdapter(current.hints[name]).validate_json(bodies[named]) for name, named in inputs.items()
+    }
+    work = Work(context, current.state, context.samples.get(current.state, 0))
+    try:
+        answer: StageAnswer = await current.body(work, **values)
+        return answer
+    except StageFailed as failure:
+        return failure.evidence
+    except UnusableAnswer as error:
+        return failed(work, Cause.MODEL, str(error)).evidence
+
+
+async def _commit(visit: Visit, key: str, outcome: str, answer: StageAnswer | Evidence) -> store.StageResult:
+    context, state = visit.context, visit.stage.state
+    async with context.database.transaction() as conn:
+        [named] = await store.put_artifacts(conn, [("answer", canonical_json(answer))])
+        await store.put_result(
+            conn, key, stage=state.value, outcome=outcome, answer_digest=named, run=context.run, item=None
+        )
+        spent = await usage.run_usage(conn, context.run)
+        facts = {"stage": state.value, "outcome": outcome, "key": key, "cached": False, "answer": named}
+        await _announce(conn, context, state, {**facts, "run_cost_usd": str(spent.cost_usd)})
+    return store.StageResult(
+        key=key, stage=state.value, outcome=outcome, answer=named, run=context.run, item=None
+    )
+
+
+async def _announce(conn: Any, context: RunContext, state: State, payload: dict[str, Any]) -> None:
+    await ledger.append(
+        conn,
+        project=context.project,
+        run=context.run,
+        execution=context.execution,
+        kind=EventKind.LEFT,
+        actor=ACTOR,
+        payload=payload,
+        from_state=state,
+    )
+
+
+async def _may_retry(task: Task[..., Any], run: TaskRun, state: PrefectState[Any]) -> bool:
+    """Whether a task run that failed may be tried again: never what Phoenix raised on purpose."""
+    try:
+        await state.aresult()
+    except PhoenixError:
+        return False
+    except (OSError, TimeoutError):
+        return True
+    return False
