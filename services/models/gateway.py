@@ -144,6 +144,12 @@ class Models:
             await chat.close()
         self._chats.clear()
 
+    async def __aenter__(self) -> "Models":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     def _full_name(self, name: str) -> ModelName:
         """The name taken apart; a bare identity stands for the name that last had it."""
         parsed = parse_model_name(self._named.get(name, name))

@@ -38,7 +38,7 @@ def settings(server: ModelServer | None = None, **more: Any) -> Settings:
     asked: dict[str, Any] = {"OPENAI_API_KEY": KEY, "PHOENIX_PRICES": PRICES, "PHOENIX_MODEL_TIMEOUT": 1.0}
     if server:
         asked["OPENAI_BASE_URL"] = server.url
-    return Settings(_env_file=None, **{**asked, **more})  # type: ignore[call-arg]
+    return Settings(_env_file=None, **{**asked, **more})
 
 
 def request(question: str = "why?", schema: dict[str, Any] | None = None, **more: Any) -> Request:

@@ -177,4 +177,4 @@ def test_a_schema_violation_never_passes_for_an_answer(agent: Agent) -> None:
 
 def test_options_have_defaults_and_no_fault_happens_unasked() -> None:
     assert parse_rehearsal("") == RehearsalOptions()
-    assert (RehearsalOptions().bad_code, RehearsalOptions().schema_violation) == (0, 0)
+    assert RehearsalOptions().bad_code == RehearsalOptions().schema_violation == 0
