@@ -40,15 +40,30 @@ def database_url(request: pytest.FixtureRequest, servers: dict[str, Server]) -> 
         yield url
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+@pytest.fixture(params=KINDS)
+def migrated_url(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Iterator[str]:
     """A migrated database, once in each PostgreSQL."""
-    async with await Database.open(database_url) as database:
+    server = servers[request.param]
+    with server.fresh(server.migrated()) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """A migrated and opened database, once in each PostgreSQL."""
+    async with await Database.open(migrated_url) as database:
         yield database
 
 
 @pytest.fixture
-async def embedded(embedded_url: str) -> AsyncIterator[Database]:
+def embedded_migrated_url(servers: dict[str, Server]) -> Iterator[str]:
     """A migrated database in the embedded PostgreSQL."""
-    async with await Database.open(embedded_url) as database:
+    with servers["embedded"].fresh(servers["embedded"].migrated()) as url:
+        yield url
+
+
+@pytest.fixture
+async def embedded(embedded_migrated_url: str) -> AsyncIterator[Database]:
+    """A migrated and opened database in the embedded PostgreSQL alone."""
+    async with await Database.open(embedded_migrated_url) as database:
         yield database

@@ -1,5 +1,6 @@
 """PostgreSQL servers for tests: the embedded one and Debian's, each with databases made on demand."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+
+from services.database import migrate
 
 KINDS = ("embedded", "debian")
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -28,12 +31,20 @@ class Server:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self.socket}"
 
+    def migrated(self) -> str:
+        """The name of a template that is migrated already, so that a test need not wait for it."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
+            if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'migrated'").fetchone():
+                conn.execute("CREATE DATABASE migrated")
+                asyncio.run(migrate.upgrade(self.url("migrated")))
+        return "migrated"
+
     @contextmanager
-    def fresh(self) -> Iterator[str]:
-        """The URL of a new, empty database that is dropped in the end."""
+    def fresh(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a new database, empty or a copy of a template, that is dropped in the end."""
         name = f"t{uuid.uuid4().hex}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
-            conn.execute(f"CREATE DATABASE {name} STRATEGY file_copy".encode())
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
             yield self.url(name)
             conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 

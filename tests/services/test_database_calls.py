@@ -217,25 +217,27 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("waits", [True, False])
-async def test_a_call_of_a_killed_process_is_charged_and_can_be_claimed(
-    database_url: str, waits: bool
-) -> None:
-    async with await Database.open(database_url) as database:
+async def test_who_waits_for_a_call_of_a_killed_process_charges_it_and_makes_it(migrated_url: str) -> None:
+    async with await Database.open(migrated_url) as database:
         run = await new_run(database)
-        async with process(CLAIM, database_url, run.id, says="in flight"):
-            assert await calls.settle_orphans(database) == 0
+        async with process(CLAIM, migrated_url, run.id, says="in flight"):
             assert await books(database) == (ESTIMATE, 0)
-            waiter = asyncio.create_task(call(database, run, request())) if waits else None
+            waiter = asyncio.create_task(call(database, run, request()))
             await asyncio.sleep(0.1)
-        if waiter is None:
-            assert await _orphans_within(database, seconds=5) == 1
-            assert await books(database) == (0, ESTIMATE)
-        made = await (waiter or call(database, run, request()))
+        made = await waiter
         assert (made.attempts, made.wasted, made.cost) == (2, ESTIMATE, Decimal("0.05"))
         assert await books(database) == (0, Decimal("0.25"))
         async with database.transaction() as conn:
             assert (await run_usage(conn, run.id)).cost_usd == Decimal("0.25")
+
+
+async def test_only_calls_of_dead_processes_are_orphans(embedded_migrated_url: str) -> None:
+    async with await Database.open(embedded_migrated_url) as database:
+        run = await new_run(database)
+        async with process(CLAIM, embedded_migrated_url, run.id, says="in flight"):
+            assert await calls.settle_orphans(database) == 0
+        assert await _orphans_within(database, seconds=5) == 1
+        assert await books(database) == (0, ESTIMATE)
 
 
 async def _orphans_within(database: Database, seconds: float) -> int:
@@ -312,11 +314,11 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, limit=st.integers(0, 8))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_the_books_balance_and_the_cap_holds(
-    embedded_url: str, steps: list[tuple[int, str]], limit: int
+    embedded_migrated_url: str, steps: list[tuple[int, str]], limit: int
 ) -> None:
-    asyncio.run(_story(embedded_url, steps, Decimal(limit) / 10))
+    asyncio.run(_story(embedded_migrated_url, steps, Decimal(limit) / 10))
 
 
 async def _story(url: str, steps: list[tuple[int, str]], limit: Decimal) -> None:

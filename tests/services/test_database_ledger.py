@@ -84,14 +84,14 @@ ATTACKS = (
 
 @pytest.mark.parametrize(("table", "column"), [("events", "actor"), ("artifacts", "kind")])
 async def test_the_database_refuses_its_owner_to_change_what_was_written(
-    database_url: str, table: str, column: str
+    migrated_url: str, table: str, column: str
 ) -> None:
-    async with await Database.open(database_url) as database:
+    async with await Database.open(migrated_url) as database:
         run = await new_run(database)
         async with database.transaction() as conn:
             await store.put_artifacts(conn, [("note", b"body")])
         for attack in ATTACKS:
-            with psycopg.connect(database_url) as conn, pytest.raises(psycopg.Error, match="append-only"):
+            with psycopg.connect(migrated_url) as conn, pytest.raises(psycopg.Error, match="append-only"):
                 conn.execute(attack.format(table, column, column).encode())
         async with database.transaction() as conn:
             assert await ledger.verify_chain(conn, run.project) == 1
@@ -109,9 +109,9 @@ async def test_the_database_refuses_its_owner_to_change_what_was_written(
     ],
 )
 async def test_a_tampered_chain_is_found_where_it_breaks(
-    database_url: str, tamper: str, sequence: int
+    migrated_url: str, tamper: str, sequence: int
 ) -> None:
-    async with await Database.open(database_url) as database:
+    async with await Database.open(migrated_url) as database:
         run = await new_run(database)
         for n in range(5):
             await note(database, run, {"n": n})
@@ -143,12 +143,12 @@ JSON = st.recursive(
 
 
 @given(payload=st.dictionaries(st.text(), JSON, max_size=4))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_payload_keeps_its_hash_through_the_database(
-    embedded_url: str, payload: dict[str, Any]
+    embedded_migrated_url: str, payload: dict[str, Any]
 ) -> None:
     async def round_trip() -> None:
-        async with await Database.open(embedded_url) as database:
+        async with await Database.open(embedded_migrated_url) as database:
             run = await new_run(database)
             await note(database, run, payload)
             async with database.transaction() as conn:

@@ -119,10 +119,10 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_run_whose_process_was_killed_can_be_carried_at_once(database_url: str) -> None:
-    async with await Database.open(database_url) as database:
+async def test_a_run_whose_process_was_killed_can_be_carried_at_once(migrated_url: str) -> None:
+    async with await Database.open(migrated_url) as database:
         run = await new_run(database)
-        async with process(CARRY, database_url, run.id, says="carrying") as carrier:
+        async with process(CARRY, migrated_url, run.id, says="carrying") as carrier:
             with pytest.raises(InputError, match=f"pid {carrier.pid}"):
                 async with executing(database, run.id):
                     raise AssertionError("two processes carry one run")
