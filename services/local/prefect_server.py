@@ -229,7 +229,7 @@ async def _check(url: str) -> None:
         raise Unreachable(f"no Prefect server answers at {url}: {type(error).__name__}. {hint}") from None
     if answer.status_code != 200 or answer.text.strip() != "true":
         raise Unreachable(
-            f"{url} is not the API of a Prefect server (which ends in /api): HTTP {answer.status_code}. {hint}"
+            f"{url} is not the API of a Prefect server (it ends in /api): HTTP {answer.status_code}. {hint}"
         )
 
 
