@@ -62,6 +62,11 @@ def serve(kind: str) -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _roomy() -> bool:
+    memory = Path("/dev/shm")
+    return memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 10**9
+
+
 @contextmanager
 def _embedded(folder: Path) -> Iterator[Server]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
