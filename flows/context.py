@@ -14,8 +14,9 @@ from schemas.events import EventKind
 from schemas.policy import Policy
 from schemas.stateflow import State
 from services.database import Database, budgets, ledger, runs, store
+from services.database_url import database_url
 from services.judge import Judge
-from services.local import database_url, results
+from services.local import results
 from services.models import CallScope, Models
 from services.sandbox import open_sandbox
 from services.settings import read_settings
@@ -39,9 +40,12 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
     policy = order.policy.tightened_by(order.brief.asks)
     sandbox = await open_sandbox()
     tools = await tool_environment(settings.cache)
-    async with database_url(settings) as url, await Database.open(url) as database:
+    async with (
+        database_url(settings) as url,
+        await Database.open(url) as database,
+        Models(settings, database) as models,
+    ):
         bind_results(database)
-        models = Models(settings, database)
         async with _execution(database, order.brief, policy) as (run, execution, samples):
             scope = CallScope(run, execution, order.brief.slug, (("run", run),))
             context = RunContext(

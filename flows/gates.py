@@ -111,7 +111,7 @@ async def digest_text(telling: Telling, finished: "Finished") -> str:
         "",
         f"Tree {finished.tree.digest_of_tree[:12]}, {len(finished.tree.files)} files, {finished.build.wheel}",
         f"Public names: {', '.join(contract.public_names()[:20])}",
-        f"{len(srs.requirements)} requirements, {len(srs.criterion_ids())} criteria, all claimed by passed tests",
+        f"{len(srs.requirements)} requirements, {len(srs.criterion_ids())} criteria, all claimed by tests",
         f"Tests: {len(finished.build.verdict.tests)} passed on the installed wheel (reported, not verified)",
         f"Refactoring: {finished.polished.refactoring}",
         f"Findings accepted: {len(finished.audit.findings)}",

@@ -61,9 +61,9 @@ def build_command(
 
 def start(settings: Settings) -> Settings:
     """The settings, with logging set up by them."""
-    from services.telemetry import configure_logging
+    from services.telemetry import configure
 
-    configure_logging(settings)
+    configure(settings)
     return settings
 
 
@@ -121,25 +121,25 @@ async def run_build(settings: Settings, wishes: Wishes, progress: Progress | Non
 async def open_services(stack: AsyncExitStack, settings: Settings, order: "BuildOrder") -> "Database":
     """The database, once every model that the order names has been found to answer."""
     from services.database import Database
-    from services.local import database_url
+    from services.database_url import database_url
     from services.models import Models
 
     url = await stack.enter_async_context(database_url(settings))
     database = await stack.enter_async_context(await Database.open(url))
-    models = Models(settings, database)
-    for name in dict.fromkeys(order.policy.models.values()):
-        await models.check(name)
+    async with Models(settings, database) as models:
+        for name in dict.fromkeys(order.policy.models.values()):
+            await models.check(name)
     return database
 
 
 async def _tell(
     stack: AsyncExitStack, settings: Settings, order: "BuildOrder", progress: Progress
 ) -> PhoenixError | None:
-    from services.local import client_environment, prefect_server
+    from services.local.prefect_server import client_environment, prefect_server
 
     progress("note", {"text": "starting the Prefect server"})
     server = await stack.enter_async_context(prefect_server(settings))
-    os.environ.update(client_environment(settings, server.url))
+    os.environ.update(client_environment(settings.home, server.url))
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
     from flows.build import build_flow
@@ -158,9 +158,9 @@ async def _tell(
 
 
 async def _record(database: "Database", run: str, order: "BuildOrder", path: Path) -> None:
-    from services.models import write_recording
+    from services.models import model_identity, write_recording
 
-    answered_by = ", ".join(sorted(set(order.policy.models.values())))
+    answered_by = ", ".join(sorted({model_identity(name) for name in order.policy.models.values()}))
     count = await write_recording(database, run, path, answered_by)
     click.echo(f"phoenix: {count} answers written to {path}", err=True)
 

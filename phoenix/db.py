@@ -14,7 +14,7 @@ def db_command(action: str, revision: str = "") -> None:
 
 async def _run(action: str, revision: str) -> str:
     from services.database import migrate
-    from services.local import database_url
+    from services.database_url import database_url
 
     async with database_url(read_settings()) as url:
         if action == "upgrade":

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.events import EventKind
+from schemas.events import Event, EventKind
 from schemas.lite import Build, Green, Plan, ReleaseTree, SecurityAudit, Triage
 from schemas.stateflow import State
 from schemas.verdict import Status
@@ -56,7 +56,7 @@ async def result_of(
     }
 
 
-async def answers(conn: AsyncConnection, events: list[ledger.Event]) -> dict[State, BaseModel]:
+async def answers(conn: AsyncConnection, events: list[Event]) -> dict[State, BaseModel]:
     """The newest answer of each stage that did not fail."""
     keys = {
         e.from_state: e.payload["key"]
@@ -121,7 +121,7 @@ def _verdicts(told: dict[State, BaseModel]) -> dict[str, Any]:
     }
 
 
-def _message(events: list[ledger.Event]) -> str:
+def _message(events: list[Event]) -> str:
     last = events[-1] if events else None
     halts = [e for e in events if e.kind is EventKind.HALTED]
     states = [e.to_state for e in events if e.kind is EventKind.ENTERED]

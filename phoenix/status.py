@@ -23,7 +23,7 @@ def status_command(name: str | None, as_json: bool) -> None:
 async def _status(name: str | None) -> dict[str, Any]:
     from phoenix.result import result_of
     from services.database import Database, ledger, runs
-    from services.local import database_url
+    from services.database_url import database_url
 
     async with database_url(read_settings()) as url, await Database.open(url) as database:
         if name is None:

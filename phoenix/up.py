@@ -17,7 +17,8 @@ def up_command() -> None:
 
 async def _serve() -> None:
     from services.database import Database
-    from services.local import database_url, prefect_server
+    from services.database_url import database_url
+    from services.local.prefect_server import prefect_server
 
     settings = start(read_settings())
     async with (

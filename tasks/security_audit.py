@@ -19,8 +19,9 @@ from services.sandbox import Job, Outcome
 from tasks.context import Work
 from tasks.stage import failed, stage
 
-_BANDIT = ("/venv/bin/bandit", "-r", "src", "-f", "json", "-q", "--exit-zero")
-_SECRETS = ("/venv/bin/detect-secrets", "scan", "--all-files", "--no-verify", ".")
+_PYTHON = ("/venv/bin/python", "-P", "-s", "-m")
+_BANDIT = (*_PYTHON, "bandit", "-r", "src", "-f", "json", "-q", "--exit-zero")
+_SECRETS = (*_PYTHON, "detect_secrets", "scan", "--all-files", "--no-verify", ".")
 
 
 @stage(State.SECURITY_AUDIT, agents=(SECURITY,), tools=True)

@@ -17,11 +17,12 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 from pydantic import TypeAdapter
+from sqlalchemy.exc import DBAPIError
 
 from agents.ask import fingerprint
 from schemas.agent import Agent
 from schemas.base import canonical_json, digest
-from schemas.errors import PhoenixError, UnusableAnswer
+from schemas.errors import UnusableAnswer
 from schemas.events import EventKind
 from schemas.failure import Cause, Evidence
 from schemas.lite import StageAnswer
@@ -169,6 +170,7 @@ class Stage(Generic[P, R]):
             telling.told[key] = await self._visit(telling, key, digests)
         answer = telling.told[key]
         if isinstance(answer, Evidence):
+            telling.outcome = "failed"
             raise StageFailed(answer)
         return answer  # type: ignore[return-value]
 
@@ -198,19 +200,18 @@ def stage(
     return lambda body: Stage(state, version, agents, tools, body)
 
 
-async def _run_visit(visit: Any, key: str, inputs: dict[str, str]) -> dict[str, str]:
-    held: Visit = visit.unquote()
-    context, state = held.context, held.stage.state
+async def _run_visit(visit: Visit, key: str, inputs: dict[str, str]) -> dict[str, str]:
+    context, state = visit.context, visit.stage.state
     async with context.database.transaction() as conn:
         known = await store.get_result(conn, key)
     if known is None:
-        answer = await _answer(held, inputs)
+        answer = await _answer(visit, inputs)
         outcome = "failed" if isinstance(answer, Evidence) else answer.outcome
-        known = await _commit(held, key, outcome, answer)
-        held.ran = True
+        known = await _commit(visit, key, outcome, answer)
+        visit.ran = True
     async with context.database.transaction() as conn:
         body = await store.get_artifact(conn, known.answer)
-    form = Evidence if known.outcome == "failed" else held.stage.hints["return"]
+    form = Evidence if known.outcome == "failed" else visit.stage.hints["return"]
     await acreate_markdown_artifact(
         describe(TypeAdapter(form).validate_json(body)),
         key=f"{context.run}-{state.value.lower().replace('_', '-')}",
@@ -265,11 +266,6 @@ async def _announce(conn: Any, context: RunContext, state: State, payload: dict[
 
 
 async def _may_retry(task: Task[..., Any], run: TaskRun, state: PrefectState[Any]) -> bool:
-    """Whether a task run that failed may be tried again: never what Phoenix raised on purpose."""
-    try:
-        await state.aresult()
-    except PhoenixError:
-        return False
-    except (OSError, TimeoutError):
-        return True
-    return False
+    """Whether a task run that failed may be tried again: what the world did, never what Phoenix raised."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, OSError | TimeoutError | DBAPIError)

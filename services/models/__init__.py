@@ -2,7 +2,7 @@
 
 from services.models.gateway import Models
 from services.models.ledger import CallScope
-from services.models.names import model_identity, parse_model_name
+from services.models.names import model_identity, parse_model_name, recording_name
 from services.models.recording import read_recording, write_recording
 from services.models.schema import lift_json, schema_for, strict_problems
 
@@ -13,6 +13,7 @@ __all__ = [
     "model_identity",
     "parse_model_name",
     "read_recording",
+    "recording_name",
     "schema_for",
     "strict_problems",
     "write_recording",

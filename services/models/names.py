@@ -78,6 +78,11 @@ def model_identity(name: str) -> str:
     return "recorded" if name == "recorded" else parse_model_name(name).identity()
 
 
+def recording_name(path: Path) -> str:
+    """The name of the model that plays a recording."""
+    return f"recorded:{path}"
+
+
 def recording_path(name: ModelName) -> Path:
     """The file of a recorded model."""
     return Path(name.rest).expanduser().absolute()
