@@ -12,16 +12,15 @@ from schemas.verdict import Confinement
 from services.sandbox.bwrap import Tools, command
 from services.sandbox.conversation import Conversation
 from services.sandbox.job import Job, Outcome
-from services.sandbox.session import Session, started
+from services.sandbox.session import FLOOD, Session, started
 from services.sandbox.staging import staged
 
-_FLOOD = 64
 _NOBODY = 65534
 _ENOUGH = 1000
 _HIGHEST = 2_000_000_000
 _MISSING = (
     "seccomp: none",
-    "memory: sampled",
+    "memory: sampled, without memfd and socket buffers",
     "cpu of the tree: sampled",
     "file count: sampled",
     "tmpfs: beside the memory limit",
@@ -50,7 +49,7 @@ class Bubblewrap:
     @asynccontextmanager
     async def converse(self, job: Job) -> AsyncIterator[Conversation]:
         """A line-by-line conversation with the job; Job.stdin is sent first, and the tree dies at the end."""
-        async with self._session(job, _FLOOD * job.limits.output_bytes) as session:
+        async with self._session(job, FLOOD * job.limits.output_bytes) as session:
             watching = asyncio.create_task(session.watch())
             try:
                 session.stdin.send(job.stdin)

@@ -48,7 +48,7 @@ class Conversation:
 
     async def _answer(self, line: bytes, deadline_s: float, max_bytes: int) -> bytes:
         session = self._session
-        if session.stdout.kept:
+        if self._said_more():
             raise ConversationBroken("extra", "it spoke without being asked")
         session.stdin.send(line + b"\n")
         try:
@@ -64,6 +64,12 @@ class Conversation:
             raise ConversationBroken("size", f"its answer is longer than {max_bytes} bytes")
         answer = bytes(session.stdout.kept[:end])
         del session.stdout.kept[: end + 1]
-        if session.stdout.kept:
+        if self._said_more():
             raise ConversationBroken("extra", "it answered with more than one line")
         return answer
+
+    def _said_more(self) -> bool:
+        """Whether there is output that no question asked for, in the pipe too."""
+        if not self._session.over:
+            self._session.stdout.read()
+        return bool(self._session.stdout.kept)

@@ -16,7 +16,7 @@ from services.sandbox.streams import Feed, Sink
 from services.sandbox.tree import Tree
 
 _EVERY_S = 0.025
-_FLOOD = 64
+FLOOD = 64
 _INODES = 20_000
 _MIB = 1 << 20
 
@@ -129,7 +129,7 @@ class Session:
             "wall": self._left() <= 0,
             "cpu": self._cpu_s > limits.cpu_s,
             "memory": self._peak_mb > limits.memory_mb,
-            "output": self.stdout.total + self._stderr.total > _FLOOD * limits.output_bytes,
+            "output": self.stdout.total + self._stderr.total > FLOOD * limits.output_bytes,
             "files": any(space.f_files - space.f_ffree > _INODES for space in inodes),
         }
         hit = [name for name, true in tests.items() if true]

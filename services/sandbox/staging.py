@@ -10,7 +10,7 @@ from schemas.errors import InputError
 from services.sandbox.job import Job
 
 _ETC = {
-    "passwd": "root:x:0:0::/nonexistent:/bin/false\nsandbox:x:{uid}:{uid}::/tmp:/bin/sh\n",
+    "passwd": "root:x:0:0::/nonexistent:/bin/false\nsandbox:x:{uid}:{uid}::/tmp:/bin/sh\n",  # nosec B105 - no password
     "group": "root:x:0:\nsandbox:x:{uid}:\n",
     "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
