@@ -1,8 +1,10 @@
 """Opening a run: its services, its row, and the execution that carries it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect.runtime import flow_run
@@ -13,13 +15,15 @@ from schemas.brief import Brief
 from schemas.events import EventKind
 from schemas.policy import Policy
 from schemas.stateflow import State
+from schemas.verdict import Confinement
 from services.database import Database, budgets, ledger, runs, store
 from services.database_url import database_url
 from services.judge import Judge
 from services.local import results
 from services.models import CallScope, Models
-from services.sandbox import open_sandbox
+from services.sandbox import Conversation, Job, Outcome, Sandbox, open_sandbox
 from services.settings import read_settings
+from services.telemetry import bound
 from services.toolchain import tool_environment
 from tasks.context import RunContext
 from tasks.stage import Telling
@@ -27,6 +31,38 @@ from tasks.stage import Telling
 Listener = Callable[[str, Mapping[str, Any]], None]
 LISTENER: ContextVar[Listener] = ContextVar("listener", default=lambda kind, facts: None)
 """Who is told of each stage in this process: the front door sets it."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A sandbox whose every program is told to a listener."""
+
+    sandbox: Sandbox
+    listener: Listener
+
+    @property
+    def confinement(self) -> Confinement:
+        """What the sandbox guarantees."""
+        return self.sandbox.confinement
+
+    async def run(self, job: Job) -> Outcome:
+        """Run the job and tell what ran, for how many seconds."""
+        outcome = await self.sandbox.run(job)
+        place = f"{outcome.confinement.backend}, level {outcome.confinement.level}"
+        facts = {"program": _program(job.argv), "seconds": outcome.wall_s, "place": place}
+        self.listener("program", facts)
+        return outcome
+
+    def converse(self, job: Job) -> AbstractAsyncContextManager[Conversation]:
+        """Hold a conversation; see Sandbox."""
+        return self.sandbox.converse(job)
+
+
+def _program(argv: tuple[str, ...]) -> str:
+    words = [Path(word).name for word in argv if not word.startswith("-")]
+    drivers = {"judge_driver.py": "pytest", "wheel_driver.py": "wheel build, install and pytest"}
+    named = [drivers[word] for word in words if word in drivers]
+    return named[0] if named else words[1] if words[0] == "python" and "\n" not in words[1] else words[0]
 
 
 @asynccontextmanager
@@ -55,13 +91,14 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 policy=policy,
                 database=database,
                 desk=Desk(models, scope, policy.models),
-                judge=Judge(sandbox, tools),
+                judge=Judge(Observed(sandbox, LISTENER.get()), tools),
                 home=settings.home,
                 samples=samples,
                 progress=LISTENER.get(),
             )
-            context.progress("opened", {"run": run, "project": context.project, "models": models})
-            yield Telling(context)
+            context.progress("opened", {"run": run, "project": context.project})
+            with bound(run=run, project=context.project):
+                yield Telling(context)
 
 
 @asynccontextmanager

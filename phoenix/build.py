@@ -17,6 +17,7 @@ from phoenix.progress import Progress
 from schemas.brief import MAX_BYTES, Brief, decode_brief, parse_brief
 from schemas.errors import InputError, PhoenixError
 from schemas.policy import GateRule, Mode, Policy
+from services.secrets import redact
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -174,13 +175,13 @@ def _report(result: dict[str, Any] | None, error: PhoenixError | None, wishes: W
     if result is None:
         raise error or InputError("the run did not begin")
     if error:
-        result["message"] = str(error)
+        result["message"] = redact(str(error))
     if wishes.as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     elif error is None:
         click.echo(summary(result))
     if error:
-        click.echo(f"phoenix: {error}", err=True)
+        click.echo(redact(f"phoenix: {error}"), err=True)
     return error.exit_code if error else 0
 
 

@@ -19,7 +19,9 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except PhoenixError as error:
-            click.echo(f"phoenix: {error}", err=True)
+            from services.secrets import redact
+
+            click.echo(redact(f"phoenix: {error}"), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo(

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from services.telemetry import logger
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -27,7 +28,7 @@ class Progress:
         """Take note of what happened."""
         if kind == "opened":
             self.run = facts["run"]
-            self._line(f"run {self.run} of project {facts['project']}")
+            logger().info("run", run=self.run, project=facts["project"])
         elif kind == "entered":
             self._show(facts["state"])
         elif kind == "left":
@@ -36,7 +37,7 @@ class Progress:
             self.programs.append((facts["program"], facts["seconds"]))
             self.place = facts["place"]
         elif kind == "note":
-            self._line(facts["text"])
+            logger().info(facts["text"])
 
     def close(self) -> None:
         """End the live line."""
@@ -49,16 +50,13 @@ class Progress:
 
         self.close()
         told = headline(facts["answer"])
-        if sys.stderr.isatty():
-            mark = "✗" if facts["outcome"] == "failed" else "✓"
-            known = " (known)" if facts["cached"] else ""
-            self._line(f"{mark} {facts['stage']:<30} {facts['seconds']:6.1f} s{known}  {told}")
-        else:
-            cached = "yes" if facts["cached"] else "no"
-            self._line(
-                f"stage={facts['stage']} outcome={facts['outcome']} cached={cached} "
-                f"seconds={facts['seconds']:.1f} {told}"
-            )
+        if not sys.stderr.isatty():
+            shown = {key: facts[key] for key in ("stage", "outcome", "cached")}
+            logger().info("left", **shown, seconds=round(facts["seconds"], 1), told=told)
+            return
+        mark = "✗" if facts["outcome"] == "failed" else "✓"
+        known = " known" if facts["cached"] else f"{facts['seconds']:5.1f}s"
+        click.echo(f"{mark} {facts['stage']:<30} {known}  {told}", err=True)
 
     def _show(self, state: str) -> None:
         if not sys.stderr.isatty():
@@ -68,7 +66,3 @@ class Progress:
         self.close()
         self._live = Console(stderr=True).status(state)
         self._live.start()
-
-    def _line(self, text: str) -> None:
-        with suppress(BrokenPipeError):
-            click.echo(f"phoenix: {text}", err=True)

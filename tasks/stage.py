@@ -28,6 +28,7 @@ from schemas.failure import Cause, Evidence
 from schemas.lite import StageAnswer
 from schemas.stateflow import State, route
 from services.database import ledger, store, usage
+from services.telemetry import bound
 from services.toolchain import environment_name
 from tasks.context import RunContext, Work
 from tasks.describe import describe
@@ -180,7 +181,8 @@ class Stage(Generic[P, R]):
         telling.path.append(self.state)
         context.progress("entered", {"state": self.state.value})
         visit, began = Visit(self, context), time.monotonic()
-        told = await self.task(quote(visit), key=key, inputs=digests)
+        with bound(stage=self.state.value):
+            told = await self.task(quote(visit), key=key, inputs=digests)
         facts = {"stage": self.state.value, "outcome": told["outcome"], "key": key, "cached": not visit.ran}
         async with context.database.transaction() as conn:
             if not visit.ran:
