@@ -73,9 +73,7 @@ class Postgres:
         socket, deadline = entries[4], time.monotonic() + 10
         while not await self._ours(socket):
             if not self._alive(int(entries[0])):
-                with writable(self.data):
-                    (self.data / "postmaster.pid").unlink(missing_ok=True)
-                self._clear(socket)
+                self._bury(socket)
                 return None
             if time.monotonic() > deadline:
                 self.stop()
@@ -113,6 +111,18 @@ class Postgres:
                     break
         if entries:
             self._clear(entries[4])
+
+    def _bury(self, socket: str) -> None:
+        """Remove what a dead server left, which keeps the next one from starting while its pid exists."""
+        left = (
+            self.data / "postmaster.pid",
+            Path(socket + SOCKET_NAME),
+            Path(socket + SOCKET_NAME + ".lock"),
+        )
+        with writable(self.data):
+            for file in left:
+                file.unlink(missing_ok=True)
+        self._clear(socket)
 
     def _clear(self, socket: str) -> None:
         """Remove a private socket folder."""
@@ -239,7 +249,7 @@ def _ensure_user() -> None:
         pass
     command = ["useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
     try:
-        subprocess.run(command, check=True, capture_output=True)  # nosec B603 B607
+        subprocess.run(command, check=True, capture_output=True)  # nosec B603
     except (OSError, subprocess.CalledProcessError):
         raise ConfigurationError(
             f"PostgreSQL does not run as root, and no user {SYSTEM_USER!r} could be made: "

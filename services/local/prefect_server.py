@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import httpx
-
 from schemas.errors import PhoenixError, Unreachable
 from services.local.keep import kept, locked, make_folder, writable
 from services.settings import Settings
@@ -107,7 +105,7 @@ class LocalServer:
             return None
         _, port = address
         deadline = time.monotonic() + HALF_STARTED_S
-        while not await _healthy(_url(port)):
+        while not await _healthy(port):
             if not self._alive():
                 return None
             if time.monotonic() > deadline:
@@ -150,7 +148,7 @@ class LocalServer:
     async def _answers(self, port: int) -> bool:
         deadline = time.monotonic() + PATIENCE_S
         while self._alive() and time.monotonic() < deadline:
-            if await _healthy(_url(port)):
+            if await _healthy(port):
                 return True
             await asyncio.sleep(0.1)
         self.stop()
@@ -221,6 +219,8 @@ def server_environment(folder: Path, environment: Mapping[str, str]) -> dict[str
 
 
 async def _check(url: str) -> None:
+    import httpx
+
     hint = "Start that server, or unset PREFECT_API_URL to use a local one."
     try:
         async with httpx.AsyncClient(timeout=10) as client:
@@ -233,13 +233,19 @@ async def _check(url: str) -> None:
         )
 
 
-async def _healthy(url: str) -> bool:
+async def _healthy(port: int) -> bool:
+    """Whether a server says on this port that it is well; asked often, so without an HTTP client's weight."""
     try:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            answer = await client.get(f"{url}/health")
-    except httpx.HTTPError:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(b"GET /api/health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+                answer = await reader.read()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
         return False
-    return answer.status_code == 200 and answer.text.strip() == "true"
+    return b" 200 " in answer.split(b"\r\n", 1)[0] and answer.endswith(b"true")
 
 
 def _url(port: int) -> str:

@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit
+SHELL := /bin/bash
+export PATH := $(PATH):$(HOME)/.local/bin:$(CURDIR)/.phoenix/bootstrap/bin
+PACKAGES := schemas services agents tasks flows phoenix migrations
+PYTEST := uv run --locked python -m pytest -p tests.noskip
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+setup: ## install uv when it is missing, the locked Python packages, and the sandbox (bubblewrap) and git
+	@.ci/setup bwrap git
+
+demo: setup ## build an example end to end: no key, no service, nothing to configure
+	@uv run --locked phoenix demo
+
+test: ## lint, then every test, with real services; a skipped test fails the run
+	@.ci/setup bwrap git initdb
+	@$(MAKE) --no-print-directory lint
+	@echo "pytest: every test"
+	@$(PYTEST)
+
+lint: ## formatting, ruff, mypy --strict, bandit
+	@echo "ruff format"; uv run --locked ruff format --check .
+	@echo "ruff check"; uv run --locked ruff check .
+	@echo "mypy"; uv run --locked mypy
+	@echo "bandit"; uv run --locked bandit -q -r -c pyproject.toml $(PACKAGES)
+
+unit: ## the tests that need no service
+	@echo "pytest: tests without services"
+	@$(PYTEST) -m "not services"
