@@ -225,7 +225,7 @@ async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.services
-async def test_a_program_dies_with_us() -> None:
+async def test_a_program_dies_with_us(tmp_path: Path) -> None:
     marker = f"orphan-{time.monotonic_ns()}"
     script = """if True:
         import asyncio, sys
@@ -235,7 +235,9 @@ async def test_a_program_dies_with_us() -> None:
             await sandbox.run(Job(("sh", "-c", "sleep 100; :", "+".join(sys.argv[1:])), {}))
         asyncio.run(main())
     """
-    supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", script, marker[:6], marker[6:])
+    supervisor = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script, marker[:6], marker[6:]), env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
     joined = f"{marker[:6]}+{marker[6:]}"
     try:
         assert await until(True, joined, 15)
