@@ -145,7 +145,7 @@ def parts(schema: str) -> list[list[str]]:
 
 def test_the_kept_schema_is_what_prefects_migrations_make(migrated: str) -> None:
     kept = (ROOT / "services/local/prefect_schema.sql").read_text()
-    assert kept == migrated, (
+    assert parts(kept) == parts(migrated), (
         "renew it: PREFECT_HOME=$(mktemp -d) python -m tests.services.prefect_schema > it"
     )
 
