@@ -11,7 +11,7 @@ from flows.lite import lite
 from flows.order import BuildOrder, Ending
 from schemas.failure import Evidence, Feedback, Notes
 from schemas.stateflow import State
-from tasks.failure_analysis import analyse_failure
+from tasks.failure_analysis import ROUTES, analyse_failure
 from tasks.stage import StageFailed, Telling
 from tasks.triage import initialize, triage
 
@@ -62,9 +62,12 @@ async def _story(telling: Telling, lessons: Lessons, output: str | None) -> Endi
         )
     finished = await lite(telling, lessons.to)
     decided = await release(telling, finished, output)
-    if isinstance(decided, Revision):
-        return lessons.with_note(State.PLAN_AND_TEST, decided.feedback)
-    return decided
+    if not isinstance(decided, Revision):
+        return decided
+    if decided.feedback in lessons.to(State.PLAN_AND_TEST):
+        message = "the revision changed nothing. Run it again for another try, or say it in the brief."
+        return await halt(telling, message, again=State.PLAN_AND_TEST)
+    return lessons.with_note(State.PLAN_AND_TEST, decided.feedback)
 
 
 async def _learn(telling: Telling, lessons: Lessons, evidence: Evidence) -> Ending | Lessons:
@@ -72,7 +75,8 @@ async def _learn(telling: Telling, lessons: Lessons, evidence: Evidence) -> Endi
         telling, evidence=evidence, earlier=lessons.failures, repairs=telling.context.policy.repairs
     )
     if diagnosis.target is None:
-        return await halt(telling, f"{evidence.state}: {evidence.summary} ({diagnosis.reason})", evidence)
+        message = f"{evidence.state}: {evidence.summary} ({diagnosis.reason})"
+        return await halt(telling, message, again=ROUTES[evidence.cause] or evidence.state)
     note = Feedback(
         source=evidence.state, cause=evidence.cause, text=f"{evidence.summary}\n{evidence.details}".strip()
     )

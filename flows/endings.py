@@ -5,18 +5,15 @@ from collections.abc import Awaitable
 from flows.order import Ending
 from schemas.errors import Halted, Rejected
 from schemas.events import EventKind
-from schemas.failure import Evidence
 from schemas.stateflow import State
 from services.database import ledger
-from tasks.failure_analysis import ROUTES
 from tasks.stage import ACTOR, Telling
 
 
-async def halt(telling: Telling, message: str, evidence: Evidence | None = None) -> Ending:
-    """Stop and say why; the next execution takes a new sample where this one failed."""
+async def halt(telling: Telling, message: str, again: State | None = None) -> Ending:
+    """Stop and say why; the next execution takes a new sample in the state named `again`."""
     context = telling.context
-    await telling.move(State.HALTED, "halt" if evidence or telling.outcome == "full" else None)
-    again = (ROUTES[evidence.cause] or evidence.state).value if evidence else None
+    await telling.move(State.HALTED, "unclear" if telling.outcome == "unclear" else "halt")
     async with context.database.transaction() as conn:
         await ledger.append(
             conn,
@@ -25,7 +22,7 @@ async def halt(telling: Telling, message: str, evidence: Evidence | None = None)
             execution=context.execution,
             kind=EventKind.HALTED,
             actor=ACTOR,
-            payload={"message": message, "again": again},
+            payload={"message": message, "again": again.value if again else None},
             from_state=State.HALTED,
         )
     return Ending(run=context.run, state=State.HALTED, message=message)

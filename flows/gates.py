@@ -10,7 +10,7 @@ from flows.order import Ending
 from schemas.base import canonical_json
 from schemas.errors import WaitingForApproval
 from schemas.failure import Feedback
-from schemas.policy import money
+from schemas.policy import money, plain
 from schemas.project import MANIFEST_PATH
 from schemas.stateflow import State
 from schemas.verdict import Status
@@ -38,7 +38,8 @@ async def release(telling: Telling, finished: "Finished", output: str | None) ->
     asked = await _decided(telling, finished)
     if asked.decision == "revise":
         telling.outcome = "revise"
-        return Revision(Feedback(source="the reviewer", cause=None, text=asked.comment or ""))
+        source = f"the reviewer of tree {asked.subject[:12]}"
+        return Revision(Feedback(source=source, cause=None, text=asked.comment or ""))
     if asked.decision == "reject":
         await telling.move(State.REJECTED, "reject")
         return Ending(run=context.run, state=State.REJECTED, message=asked.comment or "No reason was given.")
@@ -134,7 +135,7 @@ async def _commit(telling: Telling, finished: "Finished", asked: Asked, folder: 
         "Phoenix-Brief": context.brief.digest(),
         "Phoenix-Tree": tree.digest_of_tree,
         "Phoenix-Approved-By": asked.who or "",
-        "Phoenix-Cost-USD": str(spent.cost_usd),
+        "Phoenix-Cost-USD": plain(spent.cost_usd),
     }
     title = f"Release {finished.version} of {context.project}"
     commit = await repository.write_release(folder, tree.files, title, trailers)

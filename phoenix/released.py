@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from flows.order import BuildOrder
 from schemas.base import SourceFile
+from schemas.policy import plain
 from services import repository
 from services.database import Database, approvals, releases, runs, store, usage
 
@@ -48,5 +49,5 @@ async def trailers_of(conn: AsyncConnection, run: runs.Run) -> dict[str, str]:
         "Phoenix-Run": run.id,
         "Phoenix-Brief": run.brief,
         "Phoenix-Approved-By": decided[-1].who or "" if decided else "",
-        "Phoenix-Cost-USD": str(spent.cost_usd),
+        "Phoenix-Cost-USD": plain(spent.cost_usd),
     }

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import Event, EventKind
 from schemas.lite import Build, Green, Plan, ReleaseTree, SecurityAudit, Triage
+from schemas.policy import plain
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.database import Database, approvals, items, ledger, releases, runs, store, usage
@@ -46,7 +47,7 @@ async def result_of(
             "replayed": spent.replayed,
             "input_tokens": spent.input_tokens,
             "output_tokens": spent.output_tokens,
-            "cost_usd": str(spent.cost_usd),
+            "cost_usd": plain(spent.cost_usd),
         },
         "items": [_item(plan, told, planned, found.state)] if isinstance(plan, Plan) else [],
         "gates": [{"gate": a.gate, "decision": a.decision, "by": a.who} for a in asked],

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from schemas.policy import plain
 from services.settings import read_settings
 
 
@@ -60,7 +61,7 @@ async def _projects(database: Any) -> list[dict[str, Any]]:
                     "release": release.version if release else None,
                     "run": run.id,
                     "state": run.state.value,
-                    "cost_usd": str(spent.cost_usd),
+                    "cost_usd": plain(spent.cost_usd),
                     "opened": run.opened_at.isoformat(timespec="seconds"),
                 }
     return list(rows.values())

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from schemas.base import Value
+from schemas.base import Text, Value
 from schemas.contract import Contract
 from schemas.srs import SRS
 from schemas.verdict import Judgement
@@ -13,8 +13,8 @@ class TriageAnswer(Value):
 
     size: int = Field(ge=1, le=10)
     clear: bool
-    reasons: tuple[str, ...]
-    questions: tuple[str, ...]
+    reasons: tuple[Text, ...]
+    questions: tuple[Text, ...]
 
     @model_validator(mode="after")
     def _asks_when_unclear(self) -> "TriageAnswer":

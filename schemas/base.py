@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
 def _relative_path(text: str) -> str:
     path = PurePosixPath(text)
     parts = text.split("/")
-    if path.is_absolute() or any(part in ("", ".", "..", ".git") for part in parts) or len(parts) > 8:
+    if path.is_absolute() or any(part.lower() in ("", ".", "..", ".git") for part in parts) or len(parts) > 8:
         raise ValueError(f"path {text!r} must be relative, inside the project and at most 8 folders deep")
     if not re.fullmatch(r"[A-Za-z0-9._/-]{1,200}", text):
         raise ValueError(f"path {text!r} may only hold letters, digits, '.', '_', '-' and '/'")

@@ -1,13 +1,12 @@
 """The brief: what the user wrote, read from Markdown with optional YAML front matter."""
 
 import re
-from decimal import Decimal
 from typing import Literal
 
 import yaml
 from pydantic import ValidationError
 
-from schemas.base import Slug, Text, Value, slugify
+from schemas.base import Money, Slug, Text, Value, slugify
 from schemas.errors import InputError
 
 MAX_BYTES = 200_000
@@ -18,7 +17,7 @@ class FrontMatter(Value):
 
     name: str | None = None
     mode: Literal["auto", "full", "lite"] | None = None
-    budget_usd: Decimal | None = None
+    budget_usd: Money | None = None
     approve: Literal["ask"] | None = None
 
 
@@ -80,19 +79,20 @@ def parse_brief(text: str, source: str) -> Brief:
 
 
 def _split_front_matter(text: str, source: str) -> tuple[FrontMatter, str]:
-    match = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
+    match = re.match(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|$)", text, re.DOTALL)
     if not match:
         return FrontMatter(), text
     try:
-        asks = FrontMatter.model_validate(yaml.safe_load(match.group(1)) or {})
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: the front matter is not YAML: {_first_line(error)}") from None
+        loaded = yaml.safe_load(match.group(1) or "")
+        asks = FrontMatter.model_validate({} if loaded is None else loaded)
     except ValidationError as error:
         where = ", ".join(".".join(map(str, item["loc"])) or "front matter" for item in error.errors())
         raise InputError(
             f"{source}: the front matter is invalid at: {where}. "
-            "Allowed keys: name, mode (auto|full|lite), budget_usd, approve (ask)."
+            "Allowed keys: name, mode (auto|full|lite), budget_usd (0 or more), approve (ask)."
         ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{source}: the front matter is not YAML: {_first_line(error)}") from None
     return asks, text[match.end() :]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from schemas.base import SourceFile
 from schemas.contract import Contract, Function, parse_signature
+from schemas.render import first_parameter
 
 TEST_TOOLS = frozenset({"pytest", "hypothesis"})
 
@@ -24,6 +25,13 @@ def contract_problems(contract: Contract, file: SourceFile) -> list[str]:
     tree, problem = parse_source(file)
     if tree is None:
         return [problem]
+    try:
+        return _differences(contract, tree)
+    except RecursionError:
+        return [f"{file.path}: nested too deeply to be compared with the contract"]
+
+
+def _differences(contract: Contract, tree: ast.Module) -> list[str]:
     functions = _functions(tree.body)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     problems = [p for f in contract.functions for p in _function_problems(f, functions.get(f.name), f.name)]
@@ -34,9 +42,10 @@ def contract_problems(contract: Contract, file: SourceFile) -> list[str]:
             continue
         methods = _functions(found.body)
         for method in wanted.methods:
-            problems += _function_problems(method, methods.get(method.name), f"{wanted.name}.{method.name}")
+            problems += _method_problems(method, methods.get(method.name), f"{wanted.name}.{method.name}")
+    taken = {*classes, *functions, *_assigned(tree.body)}
     for name in contract.type_names():
-        if name in classes or name in functions:
+        if name in taken:
             problems.append(
                 f"{name} must be imported from {contract.package}.{contract.module}_types, not defined again"
             )
@@ -45,6 +54,26 @@ def contract_problems(contract: Contract, file: SourceFile) -> list[str]:
 
 def _functions(body: list[ast.stmt]) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _assigned(body: list[ast.stmt]) -> set[str]:
+    targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def _method_problems(
+    wanted: Function, found: ast.FunctionDef | ast.AsyncFunctionDef | None, name: str
+) -> list[str]:
+    problems = _function_problems(wanted, found, name)
+    if found is None or problems:
+        return problems
+    kind = {"self": set(), "cls": {"classmethod"}}.get(first_parameter(wanted), {"staticmethod"})
+    kinds = {"classmethod", "staticmethod", "property", "cached_property"}
+    actual = kinds & {ast.unparse(d).split(".")[-1] for d in found.decorator_list}
+    if actual != kind and found.name != "__new__":
+        return [f"{name} must be decorated as in the stub: {', '.join(sorted(kind)) or 'a plain method'}"]
+    return []
 
 
 def _function_problems(

@@ -7,36 +7,52 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from schemas.base import Value
+from schemas.base import Text, Value
 
 Judge = Literal["json", "codec", "handle", "cli", "none"]
+_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def _expression(text: str) -> str:
+    text = text.strip()
     try:
         ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError):
-        raise ValueError(f"{text!r} is not a Python expression") from None
-    return text.strip()
+        ast.parse(f"({text})", mode="eval")
+    except _NOT_PYTHON:
+        raise ValueError(f"{text[:200]!r} is not a Python expression") from None
+    return text
+
+
+def _annotation(text: str) -> str:
+    try:
+        ast.parse(f"x: {text} = 0")
+    except _NOT_PYTHON:
+        raise ValueError(f"{text[:200]!r} is not an annotation such as 'list[str]'") from None
+    return text
 
 
 def _signature(text: str) -> str:
+    text = text.strip()
     try:
-        tree = ast.parse(f"def f{text}: ...")
-    except (SyntaxError, ValueError):
+        tree = ast.parse(f"def f{text}:\n    ...\n")
+        ast.unparse(tree)
+    except _NOT_PYTHON:
         raise ValueError(
-            f"{text!r} is not a signature such as '(text: str, base: int = 10) -> int'"
+            f"{text[:200]!r} is not a signature such as '(text: str, base: int = 10) -> int'"
         ) from None
-    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].returns is None:
-        raise ValueError(f"{text!r} must be one signature with a return type")
-    return text.strip()
+    body = tree.body[0]
+    if len(tree.body) > 1 or not isinstance(body, ast.FunctionDef) or body.returns is None:
+        raise ValueError(f"{text[:200]!r} must be one signature with a return type")
+    if [ast.unparse(line) for line in body.body] != ["..."]:
+        raise ValueError(f"{text[:200]!r} must be one signature with a return type")
+    return text
 
 
 def _import_line(text: str) -> str:
     try:
         body = ast.parse(text).body
-    except (SyntaxError, ValueError):
-        raise ValueError(f"{text!r} is not an import statement") from None
+    except _NOT_PYTHON:
+        raise ValueError(f"{text[:200]!r} is not an import statement") from None
     if len(body) != 1 or not isinstance(body[0], ast.Import | ast.ImportFrom):
         raise ValueError(f"{text!r} must be one import statement")
     return text.strip()
@@ -50,9 +66,11 @@ def _identifier(text: str) -> str:
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Expression = Annotated[str, AfterValidator(_expression)]
+Annotation = Annotated[str, AfterValidator(_expression), AfterValidator(_annotation)]
 Signature = Annotated[str, AfterValidator(_signature)]
 ImportLine = Annotated[str, AfterValidator(_import_line)]
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_identifier)]
+_TAKEN = ("src", "tests", "test", "pytest", "hypothesis")
 Command = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
 
@@ -60,13 +78,13 @@ class Named(Value):
     """A public name and what it is for."""
 
     name: Identifier
-    doc: str
+    doc: Text
 
 
 class Constant(Named):
     """A public constant."""
 
-    annotation: Expression
+    annotation: Annotation
     value: Expression
 
 
@@ -93,9 +111,9 @@ class DataField(Value):
     """One field of a dataclass."""
 
     name: Identifier
-    annotation: Expression
+    annotation: Annotation
     default: Expression | None
-    doc: str
+    doc: Text
 
 
 class DataType(Named):
@@ -109,7 +127,7 @@ class Raises(Value):
     """An error that a function raises, and when."""
 
     error: Expression
-    when: str
+    when: Text
 
 
 class Function(Named):
@@ -134,12 +152,16 @@ class ClassType(Named):
     methods: tuple[Function, ...]
 
 
+def _doubles(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 class Contract(Value):
     """A module's public face."""
 
     package: ModuleName
     module: ModuleName
-    doc: str
+    doc: Text
     imports: tuple[ImportLine, ...]
     """Import statements that the annotations and values need."""
     constants: tuple[Constant, ...]
@@ -154,15 +176,20 @@ class Contract(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Contract":
-        names = self.public_names()
-        doubles = sorted({name for name in names if names.count(name) > 1})
+        inner = [[f"{e.name}.{m.name}" for m in e.members] for e in self.enums]
+        inner += [[f"{d.name}.{f.name}" for f in d.fields] for d in self.dataclasses]
+        inner += [[f"{c.name}.{m.name}" for m in c.methods] for c in self.classes]
+        doubles = [name for names in (self.public_names(), *inner) for name in _doubles(names)]
         if doubles:
             raise ValueError(f"names occur twice: {', '.join(doubles)}")
+        dunders = [name for name in self.public_names() if name.startswith("__")]
+        if dunders:
+            raise ValueError(f"names that begin with '__' belong to Python: {', '.join(dunders)}")
         if not (self.functions or self.classes):
             raise ValueError("a contract needs at least one function or class")
         if self.command and "main" not in [f.name for f in self.functions]:
             raise ValueError("a command needs a function main(argv: list[str] | None = None) -> int")
-        if self.package in sys.stdlib_module_names or self.package in ("src", "tests", "test"):
+        if self.package in sys.stdlib_module_names or self.package in _TAKEN or self.package.endswith("_"):
             raise ValueError(f"package name {self.package!r} is taken by Python; choose another")
         if self.module in (f"{self.package}_types", "__init__", "__main__") or self.module.endswith("_types"):
             raise ValueError(f"module name {self.module!r} is reserved; choose another")

@@ -57,6 +57,11 @@ class Policy(Value):
         )
 
 
+def plain(value: Decimal) -> str:
+    """US dollars in digits alone, without trailing zeros."""
+    return f"{value.normalize():f}"
+
+
 def money(value: Decimal) -> str:
     """US dollars as people read them: cents, or six places for less than a cent."""
     return f"{value:.2f} USD" if value == 0 or value >= Decimal("0.01") else f"{value:.6f} USD"

@@ -35,7 +35,7 @@ jobs:
 def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str, version: str) -> str:
     """The release's pyproject.toml."""
     tools = ["pytest>=8"] + (["hypothesis>=6"] if any("hypothesis" in f.text for f in suite.files) else [])
-    purpose = " ".join(srs.purpose.split())
+    purpose = " ".join(srs.purpose.replace("\x7f", " ").split())
     script = f"""
 [project.scripts]
 {contract.command} = "{contract.package}.{contract.module}:main"

@@ -78,7 +78,8 @@ def render_stub(contract: Contract) -> str:
 
 
 def _imports(standard: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*standard, *sorted(set(wanted))]))
+    later = sorted(line for line in set(wanted) if not line.startswith("from __future__ "))
+    return list(dict.fromkeys([*standard, *later]))
 
 
 def _names(names: list[str]) -> str:

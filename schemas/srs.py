@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, model_validator
 
-from schemas.base import Value
+from schemas.base import Text, Value
 
 RequirementId = Annotated[str, StringConstraints(pattern=r"^N?FR-[1-9][0-9]{0,3}$")]
 CriterionId = Annotated[str, StringConstraints(pattern=r"^N?FR-[1-9][0-9]{0,3}\.[1-9][0-9]{0,2}$")]
@@ -14,26 +14,26 @@ class Criterion(Value):
     """An acceptance criterion in EARS form (Mavin et al., 2009): WHEN … THE … SHALL …."""
 
     id: CriterionId
-    text: str
+    text: Text
 
 
 class Requirement(Value):
     """A functional (FR) or non-functional (NFR) requirement."""
 
     id: RequirementId
-    text: str
+    text: Text
     criteria: tuple[Criterion, ...]
 
 
 class SRS(Value):
     """What the software must do, and how that can be shown."""
 
-    title: str
-    purpose: str
+    title: Text
+    purpose: Text
     requirements: tuple[Requirement, ...]
-    constraints: tuple[str, ...]
-    out_of_scope: tuple[str, ...]
-    assumptions: tuple[str, ...]
+    constraints: tuple[Text, ...]
+    out_of_scope: tuple[Text, ...]
+    assumptions: tuple[Text, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> "SRS":

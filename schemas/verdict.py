@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from schemas.base import Digest, SourceFile, Value
+from schemas.base import Digest, SourceFile, Text, Value
 
 
 class Status(StrEnum):
@@ -90,7 +90,7 @@ class Judgement(Value):
 
     finding: int
     accepted: bool
-    reason: str
+    reason: Text
 
 
 class Manifest(Value):

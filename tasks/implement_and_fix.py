@@ -31,7 +31,7 @@ async def implement_and_fix(work: Work, *, plan: Plan, attempts: int, feedback: 
         previous = "\n".join(f.text for f in files)
         candidate = Candidate(files=files)
         if candidate.digest() in seen:
-            problems = [f"attempt {attempt} repeats an earlier candidate", *problems]
+            problems = [f"attempt {attempt} repeats an earlier candidate", *failures.splitlines()]
             break
         seen[candidate.digest()] = None
         if not problems:

@@ -26,6 +26,7 @@ from schemas.errors import UnusableAnswer
 from schemas.events import EventKind
 from schemas.failure import Cause, Evidence
 from schemas.lite import StageAnswer
+from schemas.policy import plain
 from schemas.stateflow import State, route
 from services.database import ledger, store, usage
 from services.telemetry import bound
@@ -248,7 +249,7 @@ async def _commit(visit: Visit, key: str, outcome: str, answer: StageAnswer | Ev
         )
         spent = await usage.run_usage(conn, context.run)
         facts = {"stage": state.value, "outcome": outcome, "key": key, "cached": False, "answer": named}
-        await _announce(conn, context, state, {**facts, "run_cost_usd": str(spent.cost_usd)})
+        await _announce(conn, context, state, {**facts, "run_cost_usd": plain(spent.cost_usd)})
     return store.StageResult(
         key=key, stage=state.value, outcome=outcome, answer=named, run=context.run, item=None
     )

@@ -1,12 +1,19 @@
 """Fixtures that every folder shares: database servers for the session, a fresh database for a test."""
 
+import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from services.database import Database
+from services.local.prefect_server import client_environment
 from tests.databases import KINDS, Server, serve
+
+# Prefect reads its settings when it is first imported, which is when the tests are collected.
+os.environ.update(client_environment(Path(tempfile.gettempdir()), "http://127.0.0.1:1/api"))
 
 
 @pytest.fixture(scope="session")
