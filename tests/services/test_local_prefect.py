@@ -137,10 +137,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def parts(schema: str) -> list[list[str]]:
-    """Its statements, each without the order of its parts, which differs from one migration to the next."""
-    return sorted(
-        sorted(" ".join(part.split()) for part in s.strip("() \n").split(",")) for s in schema.split(";\n")
-    )
+    """Its statements, each without the order of its lines, which differs from one migration to the next."""
+    return sorted(sorted(line.strip(", \t") for line in part.splitlines()) for part in schema.split(";\n"))
 
 
 def test_the_kept_schema_is_what_prefects_migrations_make(migrated: str) -> None:
