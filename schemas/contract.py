@@ -41,9 +41,12 @@ def _signature(text: str) -> str:
             f"{text[:200]!r} is not a signature such as '(text: str, base: int = 10) -> int'"
         ) from None
     body = tree.body[0]
-    if len(tree.body) > 1 or not isinstance(body, ast.FunctionDef) or body.returns is None:
-        raise ValueError(f"{text[:200]!r} must be one signature with a return type")
-    if [ast.unparse(line) for line in body.body] != ["..."]:
+    if (
+        len(tree.body) > 1
+        or not isinstance(body, ast.FunctionDef)
+        or body.returns is None
+        or [ast.unparse(line) for line in body.body] != ["..."]
+    ):
         raise ValueError(f"{text[:200]!r} must be one signature with a return type")
     return text
 
