@@ -20,6 +20,7 @@ from services.models import CallScope, Models, lift_json, model_identity, schema
 T = TypeVar("T", bound=BaseModel)
 REPAIRS = 2
 NO_CHANGE = "NO CHANGE"
+_STOPPED = {"refused": "the model refused", "length": "the answer was cut off, also with twice the length"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Desk:
         problem = ""
         for _ in range(1 + REPAIRS):
             reply = await self._complete(request)
-            problem = "the model refused" if reply.finish == "refused" else problem_in(reply.text)
+            problem = _STOPPED.get(reply.finish) or problem_in(reply.text)
             if not problem:
                 return reply.text
             if reply.finish != "stop":
@@ -147,7 +148,7 @@ def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str) -> tuple[
 def _fenced(name: str, text: str, fence: str) -> str:
     if not text.strip():
         return ""
-    return f"<{name}-{fence}>\n{text.replace(fence, '').rstrip()}\n</{name}-{fence}>"
+    return f"<{name}-{fence}>\n{text.replace(fence, '-').rstrip()}\n</{name}-{fence}>"
 
 
 def fingerprint(agent: Agent, tiers: Mapping[Tier, str]) -> str:
