@@ -153,7 +153,7 @@ def allowed(origin: State, outcome: str, target: State) -> bool:
 
 def route(origin: State, outcome: str, target: State) -> tuple[Transition, ...]:
     """The transitions that lead from a state, left with an outcome, to a target: direct, or in and out
-    of composite states.
+    of composite states. Who enters a composite state goes on inside it; who leaves it, outside.
 
     Raises:
         TransitionRefused: the table has no such way.
@@ -167,7 +167,9 @@ def route(origin: State, outcome: str, target: State) -> tuple[Transition, ...]:
         if here == target:
             return path
         if here in CHILDREN and len(path) < 3:
-            paths += [(*path, t) for t in _MAIN if t.origin == here]
+            leaving = path[-1].origin in CHILDREN[here]
+            onward = [t for t in _MAIN if t.origin == here]
+            paths += [(*path, t) for t in onward if leaving is not (t.target in CHILDREN[here])]
     raise TransitionRefused(f"StateFlow has no transition {origin} --{outcome}--> {target}")
 
 

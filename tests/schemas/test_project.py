@@ -1,0 +1,150 @@
+"""The files of a release hold whatever a specification says, and name it by its digest."""
+
+import random
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.base import SourceFile, text_digest
+from schemas.project import (
+    MANIFEST_PATH,
+    manifest_file,
+    manifest_of,
+    package_tree,
+    render_changelog,
+    render_pyproject,
+    render_workflow,
+    tree_digest,
+)
+from schemas.verdict import Manifest
+from tests.builders import candidate, contract, small_contract, source, srs, suite
+
+HOSTILE = [
+    *('say "hi"', "it's", '"""', "a\\nb\\", "a\nb\r\nc", "\ttab", "é 日本 \U0001f600", "}{ {x} %s", "a\x7fb"),
+    *("\x01\x1b[0m\x9f", '"\n[project.scripts]\nevil = "os:system"', "# comment", "\u2028\x85", ""),
+]
+FILES = st.dictionaries(
+    st.sampled_from(["a", "b/c", "b/d", "e.py"]), st.text(max_size=5).filter(lambda t: "\0" not in t)
+)
+
+
+def pyproject(purpose: str = "Weighs.", made: Any = None, tests: str = "") -> dict[str, Any]:
+    files = suite(source("tests/test_a.py", tests))
+    return tomllib.loads(
+        render_pyproject(made or contract(), srs(purpose=purpose, title=purpose), files, "3.11", "0.1.0")
+    )
+
+
+@pytest.mark.parametrize("purpose", HOSTILE)
+def test_a_hostile_purpose_stays_one_line_of_text(purpose: str) -> None:
+    made = pyproject(purpose)
+    assert made["project"]["description"] == " ".join(purpose.replace("\x7f", " ").split())
+    assert made["project"]["scripts"] == {"weigh": "weights.parsing:main"}
+    assert pyproject("x") == {**made, "project": {**made["project"], "description": "x"}}
+
+
+@given(st.text().filter(lambda t: "\0" not in t))
+def test_any_purpose_makes_a_valid_pyproject(purpose: str) -> None:
+    assert "\n" not in pyproject(purpose)["project"]["description"]
+
+
+def test_pyproject_says_what_the_contract_says() -> None:
+    made = pyproject(made=small_contract(package="my_twice"), tests="import hypothesis\n")
+    project = made["project"]
+    assert (project["name"], project["version"], project["requires-python"]) == (
+        "my-twice",
+        "0.1.0",
+        ">=3.11",
+    )
+    assert "scripts" not in project
+    assert project["optional-dependencies"]["test"] == ["pytest>=8", "hypothesis>=6"]
+    assert pyproject()["project"]["optional-dependencies"]["test"] == ["pytest>=8"]
+    assert made["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["src/my_twice"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_changelog_has_one_line_for_each_requirement(text: str) -> None:
+    entry = {"id": "FR-1", "text": text, "criteria": [{"id": "FR-1.1", "text": "x"}]}
+    lines = render_changelog(srs(requirements=[entry]), "0.2.0").splitlines()
+    assert lines[:4] == ["# Changelog", "", "## 0.2.0", ""]
+    assert len(lines) == 5
+    assert lines[4].endswith(" (FR-1)")
+
+
+def test_the_workflow_is_yaml_that_runs_the_tests() -> None:
+    job = yaml.safe_load(render_workflow("3.11"))["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert job["steps"][1]["with"]["python-version"] == "${{ matrix.python }}"
+    assert job["steps"][-1] == {"run": "pytest"}
+
+
+def test_what_can_be_built_has_every_part_once() -> None:
+    readme, code = source("README.md", "# A\n"), (source("src/twice/doubling.py", "\n"),)
+    tree = package_tree(
+        small_contract(), srs(), suite(source("tests/test_a.py", "\n")), code, readme, "3.11", "0.1.0"
+    )
+    assert [f.path for f in tree] == [
+        *("src/twice/doubling.py", "tests/test_a.py", "README.md", "pyproject.toml", ".gitignore")
+    ]
+
+
+def files_of(texts: dict[str, str]) -> list[SourceFile]:
+    return [source(path, text) for path, text in texts.items()]
+
+
+def manifest(files: list[SourceFile], **changes: Any) -> Manifest:
+    parts: dict[str, Any] = {
+        "slug": "twice",
+        "version": "0.1.0",
+        "brief": "# Twice\n",
+        "srs": srs(),
+        "contract": small_contract(),
+        "suite": suite(),
+        "candidate": candidate(),
+        "claims": {"FR-1.1": ("a",)},
+    }
+    return manifest_of(files=files, **{**parts, **changes})
+
+
+@given(FILES, st.randoms())
+def test_tree_and_manifest_do_not_depend_on_the_order_of_files(
+    texts: dict[str, str], chance: random.Random
+) -> None:
+    files = files_of(texts)
+    mixed = chance.sample(files, len(files))
+    assert tree_digest(mixed) == tree_digest(files)
+    assert manifest_file(manifest(mixed)) == manifest_file(manifest(files))
+
+
+@given(FILES, FILES)
+def test_different_trees_have_different_digests(one: dict[str, str], other: dict[str, str]) -> None:
+    assert (tree_digest(files_of(one)) == tree_digest(files_of(other))) is (one == other)
+
+
+def test_a_manifest_names_every_part_by_its_digest_and_comes_back() -> None:
+    made = manifest(files_of({"a": "x"}))
+    file = manifest_file(made)
+    assert file.path == MANIFEST_PATH
+    assert Manifest.model_validate_json(file.text) == made
+    assert (made.brief, made.files) == (text_digest("# Twice\n"), {"a": text_digest("x")})
+    assert (made.srs, made.contract) == (srs().digest(), small_contract().digest())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"slug": "other"}, {"version": "0.2.0"}, {"brief": "# Other\n"}, {"srs": srs(title="Other")}),
+        *(
+            {"contract": contract()},
+            {"suite": suite(tests=("a",))},
+            {"candidate": candidate(source("a", ""))},
+        ),
+        {"claims": {}},
+    ],
+)
+def test_every_part_changes_the_manifest(change: dict[str, Any]) -> None:
+    assert manifest([], **change).digest() != manifest([]).digest()
