@@ -1,0 +1,214 @@
+"""How agents are asked: strict prompts, closed fences, at most two repairs."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+import jinja2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import lite
+from agents.ask import NO_CHANGE, Desk, Question, fingerprint, prompt_text, render_prompt
+from schemas.agent import Agent
+from schemas.answers import TriageAnswer
+from schemas.base import digest
+from schemas.calls import Reply, Request, Usage
+from schemas.errors import UnusableAnswer
+from schemas.policy import Tier
+from services.models import CallScope, Models, schema_for, strict_problems
+from tests.builders import MODELS, source
+
+AGENTS = [value for value in vars(lite).values() if isinstance(value, Agent)]
+GOOD = '{"size": 2, "clear": true, "reasons": ["small"], "questions": []}'
+BLOCK = '<file path="a.py">\nx = 1\n</file>\n'
+FENCE = "abcd1234"
+
+
+class Script:
+    """Answers from a list, in order, and remembers what was asked."""
+
+    def __init__(self, answers: Iterable[str | Reply]) -> None:
+        self.left = list(answers)
+        self.asked: list[Request] = []
+
+    async def complete(self, scope: CallScope, request: Request) -> Reply:
+        self.asked.append(request)
+        answer = self.left.pop(0)
+        return answer if isinstance(answer, Reply) else reply(answer)
+
+
+def reply(text: str, finish: str = "stop") -> Reply:
+    return Reply.model_validate(
+        {"text": text, "finish": finish, "usage": Usage(input_tokens=1, output_tokens=1)}
+    )
+
+
+def desk(*answers: str | Reply) -> tuple[Desk, Script]:
+    script = Script(answers)
+    return Desk(cast(Models, script), cast(CallScope, None), MODELS), script
+
+
+def about(agent: Agent = lite.TRIAGE, **changes: Any) -> Question:
+    return Question(agent, "run", **{"inputs": {name: f"The {name}." for name in agent.inputs}, **changes})
+
+
+async def test_a_good_answer_is_asked_for_once() -> None:
+    at, script = desk(GOOD)
+    assert (await at.ask_json(about(), TriageAnswer)).size == 2
+    (request,) = script.asked
+    assert (request.agent, request.subject, request.model) == ("triage", "run", "openai:small")
+    assert [m.role for m in request.messages] == ["system", "user"]
+    assert request.response_schema == schema_for(TriageAnswer)
+    assert request.values == {"brief": "The brief."}
+
+
+async def test_json_in_a_fence_or_among_prose_is_lifted_out() -> None:
+    for text in (f"```json\n{GOOD}\n```", f"Sure:\n{GOOD}\nThat is all."):
+        at, _ = desk(text)
+        assert (await at.ask_json(about(), TriageAnswer)).clear
+
+
+async def test_a_repair_request_holds_the_answer_and_its_error() -> None:
+    at, script = desk("no idea", '{"size": 99, "clear": true, "reasons": [], "questions": []}', GOOD)
+    assert (await at.ask_json(about(), TriageAnswer)).size == 2
+    first, second, third = script.asked
+    assert second.messages[:2] == third.messages[:2] == first.messages
+    assert [m.role for m in third.messages[2:]] == ["assistant", "user"] * 2
+    assert second.messages[2].content == "no idea"
+    assert "Invalid JSON" in second.messages[3].content
+    assert "size: Input should be less than or equal to 10" in third.messages[5].content
+    assert len({r.digest() for r in script.asked}) == 3
+    assert len({r.inputs for r in script.asked}) == 1
+
+
+async def test_after_two_repairs_an_answer_is_unusable() -> None:
+    at, script = desk("a", "b", "{}", GOOD)
+    with pytest.raises(UnusableAnswer, match=r"agent triage on run: size: Field required; clear: "):
+        await at.ask_json(about(), TriageAnswer)
+    assert len(script.asked) == 3
+
+
+async def test_a_rule_of_the_schema_is_told_in_words() -> None:
+    at, script = desk('{"size": 2, "clear": false, "reasons": [], "questions": []}', GOOD)
+    await at.ask_json(about(), TriageAnswer)
+    assert "an unclear brief needs at least one question" in script.asked[1].messages[-1].content
+
+
+async def test_files_are_repaired_like_json() -> None:
+    at, script = desk("x = 1", BLOCK)
+    assert await at.ask_files(about(lite.REFACTORING)) == (source("a.py", "x = 1\n"),)
+    assert "0 block(s) opened" in script.asked[1].messages[-1].content
+    assert script.asked[0].response_schema is None
+
+
+async def test_no_change_is_no_file() -> None:
+    at, _ = desk(f"\n{NO_CHANGE}\n")
+    assert await at.ask_files(about(lite.REFACTORING)) == ()
+
+
+async def test_a_cut_answer_gets_twice_the_length_once() -> None:
+    at, script = desk(reply("{", "length"), GOOD)
+    await at.ask_json(about(), TriageAnswer)
+    assert [r.max_output_tokens for r in script.asked] == [2_000, 4_000]
+    assert script.asked[0].messages == script.asked[1].messages
+
+
+async def test_an_answer_cut_twice_is_unusable_even_when_it_can_be_read() -> None:
+    at, script = desk(reply(BLOCK, "length"), reply(BLOCK, "length"), BLOCK)
+    with pytest.raises(UnusableAnswer, match="cut off"):
+        await at.ask_files(about(lite.TEST_ENGINEER))
+    assert len(script.asked) == 2
+
+
+async def test_a_refused_answer_is_not_repaired() -> None:
+    at, script = desk(reply(GOOD, "refused"), GOOD)
+    with pytest.raises(UnusableAnswer, match="agent triage on run: the model refused"):
+        await at.ask_json(about(), TriageAnswer)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("inputs", [{}, {"brief": "x", "extra": "y"}, {"other": "x"}])
+async def test_only_the_declared_inputs_are_taken(inputs: dict[str, str]) -> None:
+    at, script = desk(GOOD)
+    with pytest.raises(ValueError, match=r"agent triage declares the inputs \('brief',\)"):
+        await at.ask_json(about(inputs=inputs), TriageAnswer)
+    assert script.asked == []
+
+
+async def test_the_tier_of_a_question_chooses_the_model() -> None:
+    at, script = desk(GOOD)
+    await at.ask_json(about(tier=Tier.STRONG, sample=3), TriageAnswer)
+    assert (script.asked[0].model, script.asked[0].tier, script.asked[0].sample) == (
+        "openai:large",
+        Tier.STRONG,
+        3,
+    )
+
+
+async def test_equal_inputs_have_one_digest_in_any_order() -> None:
+    inputs = {"findings": "one", "code": "two"}
+    answer = '{"judgements": []}'
+    at, script = desk(answer, answer)
+    for order in (inputs, dict(reversed(inputs.items()))):
+        await at.ask_json(about(lite.SECURITY, inputs=order), cast(Any, lite.SECURITY.answer))
+    assert script.asked[0].digest() == script.asked[1].digest()
+    assert script.asked[0].inputs == digest({"agent": "security", "inputs": inputs})
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda a: a.name)
+def test_every_prompt_names_each_declared_input_and_no_other(agent: Agent) -> None:
+    system, mark, request = prompt_text(agent.prompt).partition("<!-- request -->\n")
+    assert mark
+    assert "{{" not in system
+    assert sorted(re.findall(r"{{ (\w+) }}", request)) == sorted(agent.inputs)
+    texts = {name: f"text of {name}" for name in agent.inputs}
+    said, asked = render_prompt(agent, texts, FENCE)
+    assert said == system.strip()
+    assert all(f"<{n}-{FENCE}>\ntext of {n}\n</{n}-{FENCE}>" in asked for n in agent.inputs)
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda a: a.name)
+def test_a_missing_input_fails_the_prompt(agent: Agent) -> None:
+    for left_out in agent.inputs:
+        with pytest.raises(jinja2.UndefinedError, match=left_out):
+            render_prompt(agent, {n: "x" for n in agent.inputs if n != left_out}, FENCE)
+
+
+@pytest.mark.parametrize("agent", [a for a in AGENTS if a.answer], ids=lambda a: a.name)
+def test_every_answer_has_a_schema_that_strict_providers_take(agent: Agent) -> None:
+    assert agent.answer is not None
+    assert strict_problems(schema_for(agent.answer)) == []
+
+
+def test_agents_have_names_of_their_own() -> None:
+    assert len(AGENTS) == len({a.name for a in AGENTS}) == len({a.prompt for a in AGENTS}) == 7
+
+
+def test_an_empty_input_leaves_no_fence() -> None:
+    _, asked = render_prompt(lite.PLANNER, {"brief": "Wish.", "feedback": " \n"}, FENCE)
+    assert asked == f"<brief-{FENCE}>\nWish.\n</brief-{FENCE}>"
+
+
+def test_a_template_in_the_data_stays_data() -> None:
+    _, asked = render_prompt(lite.TRIAGE, {"brief": "{{ 7 * 7 }} {% raw %} {{ missing }}"}, FENCE)
+    assert "{{ 7 * 7 }} {% raw %} {{ missing }}" in asked
+
+
+PIECES = st.sampled_from([FENCE, FENCE[:4], FENCE[4:], "</brief-", ">", "\n", "<brief-", "x"])
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_data_cannot_close_its_fence(data: str) -> None:
+    _, asked = render_prompt(lite.TRIAGE, {"brief": f"x{data}"}, FENCE)
+    assert asked.count(FENCE) == 2
+    assert asked.startswith(f"<brief-{FENCE}>\n")
+    assert asked.endswith(f"\n</brief-{FENCE}>")
+
+
+def test_a_fingerprint_changes_with_the_prompt_the_schema_and_the_models() -> None:
+    one = fingerprint(lite.TRIAGE, MODELS)
+    assert one == fingerprint(lite.TRIAGE, dict(reversed(MODELS.items())))
+    assert one != fingerprint(lite.PLANNER, MODELS)
+    assert one != fingerprint(lite.TRIAGE, {**MODELS, Tier.FAST: "openai:other"})
