@@ -1,5 +1,7 @@
 """What a person reads about a stage's answer: Markdown for the Prefect UI and the report."""
 
+import html
+import re
 from collections.abc import Sequence
 from functools import singledispatch
 
@@ -57,7 +59,11 @@ def _(answer: Plan) -> str:
     names = [f"`{f.name}{f.signature}`" for f in answer.contract.functions]
     names += [f"`class {c.name}`" for c in answer.contract.classes]
     names += [f"`{name}`" for name in answer.contract.type_names()]
-    parts = [f"## {answer.srs.title}", answer.srs.purpose, _table(("criterion", "text"), rows)]
+    parts = [
+        f"## {' '.join(answer.srs.title.split())}",
+        answer.srs.purpose,
+        _table(("criterion", "text"), rows),
+    ]
     parts.append(f"**Public face of `{answer.contract.package}`**\n\n" + "\n".join(f"- {n}" for n in names))
     for title, lines in (("Assumptions", answer.srs.assumptions), ("Out of scope", answer.srs.out_of_scope)):
         if lines:
@@ -159,12 +165,16 @@ def _where(verdict: Verdict) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += [
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
-    ]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     return "\n".join(lines)
 
 
+def _cell(text: str) -> str:
+    """One line that a table cannot read as another cell or as HTML; only our line break stays."""
+    plain = html.escape(" ".join(text.split()), quote=False).replace("&lt;br&gt;", "<br>")
+    return plain.replace("\\|", "\\&#124;").replace("|", "\\|")
+
+
 def _code(text: str, language: str) -> str:
-    fence = "````" if "```" in text else "```"
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}" if text.strip() else ""

@@ -14,13 +14,14 @@ from schemas.render import rendered_files
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Verdict
 from services.judge import as_bytes
-from services.sandbox import Job
+from services.sandbox import Job, Limits, Outcome
 from tasks.context import Work
 from tasks.implement_and_fix import judge_candidate, static_problems
 from tasks.stage import failed, stage
 
 README_ROUNDS = 3
 MAX_README_LINES = 120
+MAX_LINT_BYTES = 32_000_000
 
 
 @stage(State.REFACTOR_AND_DOCUMENT, agents=(REFACTORING, DOCUMENTATION), tools=True)
@@ -81,6 +82,7 @@ async def measure(work: Work, candidate: Candidate) -> Measures:
             ),
             code=as_bytes(candidate.files),
             environment=work.judge.environment,
+            limits=Limits(output_bytes=MAX_LINT_BYTES),
         )
     )
     trees = [tree for tree, _ in map(parse_source, candidate.files) if tree]
@@ -123,6 +125,8 @@ def readme_problems(files: tuple[SourceFile, ...]) -> list[str]:
         problems.append(f"the README has over {MAX_README_LINES} lines")
     if ">>> " not in text:
         problems.append("the README needs at least one example in doctest form")
+    if re.search(r"#\s*doctest:", text):
+        problems.append("the README must not hold doctest directives: every example is run as it stands")
     return problems
 
 
@@ -157,10 +161,15 @@ async def run_examples(work: Work, plan: Plan, candidate: Candidate, readme: Sou
     whole = outcome.exit_code == 0 and len(figures) == 2 and all(f.isdigit() for f in figures)
     tried, bad = map(int, figures) if whole else (0, 0)
     good = whole and tried > 0 and bad == 0
-    reason = f"{tried} examples, {bad} failed" if whole else "the examples ended early"
+    reason = f"{tried} examples, {bad} failed" if whole else f"the examples ended early ({_ending(outcome)})"
     return Verdict(
         subject="README examples",
         status=Status.PASSED if good else Status.FAILED,
         reason=reason if good else f"{reason}\n{report}".strip(),
         confinement=outcome.confinement,
     )
+
+
+def _ending(outcome: Outcome) -> str:
+    said = outcome.stderr.decode(errors="replace").strip().splitlines()
+    return ", ".join(outcome.limits_hit) or (said[-1][:300] if said else f"exit code {outcome.exit_code}")

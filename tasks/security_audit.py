@@ -20,8 +20,18 @@ from tasks.context import Work
 from tasks.stage import failed, stage
 
 _PYTHON = ("/venv/bin/python", "-P", "-s", "-m")
-_BANDIT = (*_PYTHON, "bandit", "-r", "src", "-f", "json", "-q", "--exit-zero")
-_SECRETS = (*_PYTHON, "detect_secrets", "scan", "--all-files", "--no-verify", ".")
+_BANDIT = (*_PYTHON, "bandit", "-r", "src", "-f", "json", "-q", "--exit-zero", "--ignore-nosec")
+_PRAGMAS = "detect_secrets.filters.allowlist.is_line_allowlisted"
+_SECRETS = (
+    *_PYTHON,
+    "detect_secrets",
+    "scan",
+    "--all-files",
+    "--no-verify",
+    "--disable-filter",
+    _PRAGMAS,
+    ".",
+)
 
 
 @stage(State.SECURITY_AUDIT, agents=(SECURITY,), tools=True)
@@ -44,7 +54,8 @@ async def security_audit(
     ]
     findings = (*from_bandit, *from_secrets, *map(_import_finding, strays))
     verdicts = (bandit, secrets, _imports_verdict(strays), *_not_run())
-    broken = [v for v in verdicts if v.status is Status.FAILED and not findings]
+    scans = ((bandit, from_bandit), (secrets, from_secrets))
+    broken = [v for v, found in scans if v.status is Status.FAILED and not found]
     if broken:
         raise failed(work, Cause.SECURITY, broken[0].reason, [v.reason for v in broken])
     high = [f for f in findings if f.severity is Severity.HIGH]
@@ -68,7 +79,8 @@ async def _judge(
         "code": "\n".join(f"# {f.path}\n{f.text}" for f in code),
     }
     answer = await work.desk.ask_json(Question(SECURITY, "run", inputs, work.sample), SecurityAnswer)
-    accepted = {j.finding for j in answer.judgements if j.accepted}
+    refused = {j.finding for j in answer.judgements if not j.accepted}
+    accepted = {j.finding for j in answer.judgements} - refused
     open_ones = [_line(f) for n, f in enumerate(findings, 1) if n not in accepted]
     if open_ones:
         raise failed(

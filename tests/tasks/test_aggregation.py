@@ -1,0 +1,79 @@
+"""AGGREGATION: what works from the source folder alone is not a package."""
+
+import pytest
+
+from schemas.failure import Cause, Evidence
+from schemas.lite import Build, Plan, Polished
+from schemas.stateflow import State
+from schemas.verdict import Status
+from services.judge import Judge
+from tasks.aggregation import aggregate
+from tasks.implement_and_fix import judge_candidate
+from tasks.stage import StageFailed
+from tests.tasks.builders import CODE, a_plan, a_polished, work_in
+
+pytestmark = pytest.mark.services
+
+AT_IMPORT = CODE + "\n\nopen('src/pairs/__init__.py').close()\n"
+WHEN_CALLED = CODE.replace("    total =", "    open('src/pairs/__init__.py').close()\n    total =")
+
+
+async def built(judge: Judge, polished: Polished, plan: Plan | None = None, python: str = "3.11") -> Build:
+    work = work_in(State.AGGREGATION, judge=judge)
+    return await aggregate.body(work, plan=plan or a_plan(), polished=polished, python=python, version="7")
+
+
+async def failure_of(judge: Judge, polished: Polished, python: str = "3.11") -> Evidence:
+    with pytest.raises(StageFailed) as failure:
+        await built(judge, polished, python=python)
+    return failure.value.evidence
+
+
+async def test_a_good_tree_builds_and_its_tests_pass_on_the_installed_wheel(judge: Judge) -> None:
+    build = await built(judge, a_polished())
+    assert build.wheel == "pairs-7-py3-none-any.whl"
+    assert (build.verdict.subject, build.verdict.status) == ("installed wheel", Status.PASSED)
+    assert [t.outcome for t in build.verdict.tests] == ["passed", "passed"]
+    assert {t.proves for t in build.verdict.tests} == {("FR-1.1",), ("FR-1.2",)}
+    assert {f.path for f in build.files} == {
+        *("src/pairs/__init__.py", "src/pairs/adding.py", "src/pairs/adding_types.py", "src/pairs/py.typed"),
+        *("tests/test_adding.py", "README.md", "pyproject.toml", ".gitignore"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "reason"),
+    [(WHEN_CALLED, Cause.BAD_CODE, "FileNotFoundError"), (AT_IMPORT, Cause.PACKAGING, "import of the wheel")],
+)
+async def test_a_candidate_that_works_only_from_the_source_folder_fails(
+    judge: Judge, code: str, cause: Cause, reason: str
+) -> None:
+    polished = a_polished(code)
+    work = work_in(State.IMPLEMENT_AND_FIX, judge=judge)
+    assert (await judge_candidate(work, a_plan(), polished.candidate)).status is Status.PASSED
+    found = await failure_of(judge, polished)
+    assert found.cause is cause
+    assert reason in f"{found.summary}\n{found.details}"
+
+
+async def test_a_candidate_that_imports_its_tests_fails(judge: Judge) -> None:
+    found = await failure_of(judge, a_polished(CODE + "\n\nimport tests.test_adding\n"))
+    assert found.cause is Cause.PACKAGING
+    assert "No module named 'tests'" in found.summary + found.details
+
+
+@pytest.mark.parametrize(
+    ("polished", "python", "reason"),
+    [
+        (a_polished(path="OTHER.md"), "3.11", "README.md"),
+        (a_polished(), "eleven", "requires-python"),
+        (a_polished(), '3.11"', "build of the wheel failed"),
+        (a_polished(), "3.99", "install of the wheel failed"),
+    ],
+)
+async def test_a_tree_that_cannot_be_built_or_installed_fails_with_the_reason(
+    judge: Judge, polished: Polished, python: str, reason: str
+) -> None:
+    found = await failure_of(judge, polished, python)
+    assert found.cause is Cause.PACKAGING
+    assert reason in f"{found.summary}\n{found.details}"

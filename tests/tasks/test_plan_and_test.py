@@ -1,0 +1,179 @@
+"""PLAN_AND_TEST: a contract that can be worked with, and tests that are red for the right reason."""
+
+from typing import Any
+
+import pytest
+
+from schemas.failure import Cause, Feedback, Notes
+from schemas.lite import Plan
+from schemas.stateflow import State
+from schemas.verdict import Status
+from services.judge import Judge
+from tasks.plan_and_test import ROUNDS, plan_and_test
+from tasks.stage import StageFailed
+from tests.tasks.builders import (
+    ADDED,
+    BRIEF,
+    CONTRACT,
+    REFUSED,
+    TESTS,
+    Script,
+    block,
+    contract_with,
+    plan_answer,
+    suite_answer,
+    work_in,
+)
+
+pytestmark = pytest.mark.services
+
+
+async def planned(judge: Judge, plans: list[str], tests: list[str], notes: Notes = ()) -> tuple[Plan, Script]:
+    script = Script(planner=plans, test_engineer=tests)
+    plan = await plan_and_test.body(work_in(State.PLAN_AND_TEST, script, judge), brief=BRIEF, feedback=notes)
+    return plan, script
+
+
+async def complaint_about_plan(judge: Judge, **changes: Any) -> str:
+    """What the planner is told after a contract with these changes."""
+    _, script = await planned(judge, [plan_answer(contract_with(**changes)), plan_answer()], [suite_answer()])
+    first, second = script.told("planner", "feedback")
+    assert first == ""
+    return second
+
+
+async def complaint_about_tests(judge: Judge, bad: str) -> str:
+    """What the test engineer is told after a bad answer."""
+    _, script = await planned(judge, [plan_answer()], [bad, suite_answer()])
+    first, second = script.told("test_engineer", "feedback")
+    assert first == ""
+    return second.partition("\n\nYour last answer")[0]
+
+
+async def test_a_sound_plan_and_red_tests_are_the_answer(judge: Judge) -> None:
+    plan, script = await planned(judge, [plan_answer()], [suite_answer()])
+    assert plan.contract == CONTRACT
+    assert plan.suite.tests == (REFUSED, ADDED)
+    assert plan.verdict.status is Status.FAILED
+    assert [t.error for t in plan.verdict.tests] == ["NotImplementedError", "NotImplementedError"]
+    assert [r.agent for r in script.asked] == ["planner", "test_engineer"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"imports": ("from decimal import Decimall",)}, "cannot import name 'Decimall'"),
+        ({"imports": ("import requests",)}, "import of 'requests' is not allowed"),
+        (
+            {"exceptions": ({"name": "TooLarge", "base": "NoSuchError", "doc": "x"},)},
+            "name 'NoSuchError' is not defined",
+        ),
+        (
+            {"constants": ({"name": "LIMIT", "annotation": "int", "value": "1 // 0", "doc": "x"},)},
+            "integer division or modulo by zero",
+        ),
+    ],
+)
+async def test_a_contract_whose_package_cannot_be_imported_goes_back_to_the_planner(
+    judge: Judge, changes: dict[str, Any], reason: str
+) -> None:
+    assert reason in await complaint_about_plan(judge, **changes)
+
+
+async def test_a_contract_that_stays_bad_is_a_bad_specification(judge: Judge) -> None:
+    bad = plan_answer(contract_with(imports=("import requests",)))
+    with pytest.raises(StageFailed, match="no usable contract after 3 tries") as failure:
+        await planned(judge, [bad] * ROUNDS, [])
+    assert failure.value.evidence.cause is Cause.BAD_SPEC
+    assert "import of 'requests'" in failure.value.evidence.details
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (suite_answer(path="src/test_adding.py"), "src/test_adding.py: tests are files such as"),
+        (suite_answer(path="tests/conftest.py"), "tests/conftest.py: tests are files such as"),
+        (suite_answer(path="tests/test_canary_must_fail.py"), "this name is reserved"),
+        (suite_answer("import requests\n" + TESTS), "test_adding.py:1: import of 'requests' is not allowed"),
+        (suite_answer("import numpy\n" + TESTS), "import of 'numpy' is not allowed"),
+        (suite_answer(TESTS + "def broken(:\n"), "not Python (line 15)"),
+        (suite_answer(TESTS + "\nfrom pairs import subtract\n"), "cannot import name 'subtract'"),
+        (suite_answer(TESTS + "\n\nSUM = add(1, 2)\n"), "cannot be collected: test_adding.py: "),
+        (suite_answer(TESTS + "\n\n@pytest.mark.slow\ndef test_x():\n    add(1, 2)\n"), "'slow' not found"),
+        (suite_answer("import pairs\n"), "pytest found no test"),
+        (suite_answer(TESTS.replace("FR-1.2", "FR-1.1")), "no test claims FR-1.2"),
+        (suite_answer(TESTS.replace('"FR-1.2"', '"FR-1.2", "FR-7.1"')), "FR-7.1 is claimed but is not"),
+        (
+            suite_answer(TESTS + "\n\ndef test_more():\n    assert add(0, 0) == 0\n"),
+            "test_adding.py::test_more: claims no criterion",
+        ),
+        (
+            suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5")),
+            f"{ADDED}: passes on the stub",
+        ),
+        (
+            suite_answer(TESTS.replace("raises(TooLarge)", "raises(Exception)")),
+            f"{REFUSED}: passes on the stub",
+        ),
+        (
+            suite_answer(TESTS.replace("assert add", "assert ad")),
+            f"{ADDED}: fails for a wrong reason: NameError: name 'ad' is not defined",
+        ),
+        (
+            suite_answer(TESTS.replace("assert add", "pytest.skip('later')\n    assert add")),
+            f"{ADDED}: is skipped or expected to fail",
+        ),
+        (
+            suite_answer("import pytest\n" + TESTS.replace("@", "@pytest.mark.xfail\n@", 1)),
+            f"{ADDED}: is skipped or expected to fail",
+        ),
+    ],
+)
+async def test_unusable_tests_go_back_with_the_reason(judge: Judge, bad: str, reason: str) -> None:
+    assert reason in await complaint_about_tests(judge, bad)
+
+
+async def test_the_second_round_sees_the_whole_last_answer(judge: Judge) -> None:
+    bad = suite_answer("import requests\n" + TESTS)
+    _, script = await planned(judge, [plan_answer()], [bad, suite_answer()])
+    assert bad.strip() in script.told("test_engineer", "feedback")[1]
+
+
+async def test_tests_that_stay_unusable_are_bad_tests(judge: Judge) -> None:
+    green = suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5"))
+    with pytest.raises(StageFailed, match="no usable tests after 3 tries") as failure:
+        await planned(judge, [plan_answer()], [green] * ROUNDS)
+    assert failure.value.evidence.cause is Cause.BAD_TEST
+    assert ADDED in failure.value.evidence.details
+    assert "passes on the stub" in failure.value.evidence.details
+
+
+async def test_the_planner_hears_humans_and_bad_specifications_and_the_test_engineer_all(
+    judge: Judge,
+) -> None:
+    notes = (
+        Feedback(source="a human", cause=None, text="use bytes"),
+        Feedback(source="PLAN_AND_TEST", cause=Cause.BAD_SPEC, text="no contract"),
+        Feedback(source="IMPLEMENT_AND_FIX", cause=Cause.BAD_TEST, text="wrong sum"),
+    )
+    _, script = await planned(judge, [plan_answer()], [suite_answer()], notes)
+    [planner], [engineer] = script.told("planner", "feedback"), script.told("test_engineer", "feedback")
+    assert "use bytes" in planner and "no contract" in planner and "wrong sum" not in planner
+    assert "use bytes" in engineer and "wrong sum" in engineer
+
+
+async def test_files_and_odd_parameters_keep_their_ids(judge: Judge) -> None:
+    odd = """import pytest
+
+from pairs import add
+
+
+@pytest.mark.proves("FR-1.2")
+@pytest.mark.parametrize("text", ["", "a b", "é", "a\\nb", "::", "[", "]", "a/b", "-k", "..", "\\x00", "|"])
+def test_odd(text):
+    assert add(1, 2) == text
+"""
+    plan, _ = await planned(judge, [plan_answer()], [block("tests/test_z.py", odd) + suite_answer()])
+    assert [f.path for f in plan.suite.files] == ["tests/test_adding.py", "tests/test_z.py"]
+    assert len(plan.suite.tests) == 14
+    assert {t.error for t in plan.verdict.tests} == {"NotImplementedError"}
