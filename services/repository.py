@@ -142,6 +142,11 @@ async def _finish_switch(folder: Path) -> None:
     old = _old(folder)
     if not old.exists():
         return
+    if any(old.iterdir()) and not (old / MANIFEST_PATH).is_file():
+        raise InputError(
+            f"output {folder}: {old} stands in the way and is not a release of Phoenix. "
+            "Move it elsewhere; nothing was overwritten."
+        )
     if not folder.exists():
         old.rename(folder)
         return
@@ -154,7 +159,9 @@ async def _finish_switch(folder: Path) -> None:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (old / name).rename(target)
-    shutil.rmtree(old)
+    rubbish = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old.rename(rubbish / "old")
+    shutil.rmtree(rubbish)
 
 
 async def _head_tree(folder: Path) -> str:
