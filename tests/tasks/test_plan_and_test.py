@@ -27,6 +27,8 @@ from tests.tasks.builders import (
 
 pytestmark = pytest.mark.services
 
+STRAY = plan_answer(contract_with(imports=("import requests",)))
+
 
 async def planned(judge: Judge, plans: list[str], tests: list[str], notes: Notes = ()) -> tuple[Plan, Script]:
     script = Script(planner=plans, test_engineer=tests)
@@ -34,20 +36,25 @@ async def planned(judge: Judge, plans: list[str], tests: list[str], notes: Notes
     return plan, script
 
 
+async def heard(judge: Judge, agent: str, **answers: list[str]) -> str:
+    """What an agent is told after its first answer, when no later one is usable either."""
+    script = Script(**answers)
+    with pytest.raises(StageFailed):
+        await plan_and_test.body(work_in(State.PLAN_AND_TEST, script, judge), brief=BRIEF, feedback=())
+    first, second, _ = script.told(agent, "feedback")
+    assert first == ""
+    return second.partition("\n\nYour last answer")[0]
+
+
 async def complaint_about_plan(judge: Judge, **changes: Any) -> str:
     """What the planner is told after a contract with these changes."""
-    _, script = await planned(judge, [plan_answer(contract_with(**changes)), plan_answer()], [suite_answer()])
-    first, second = script.told("planner", "feedback")
-    assert first == ""
-    return second
+    return await heard(judge, "planner", planner=[plan_answer(contract_with(**changes)), STRAY, STRAY])
 
 
 async def complaint_about_tests(judge: Judge, bad: str) -> str:
     """What the test engineer is told after a bad answer."""
-    _, script = await planned(judge, [plan_answer()], [bad, suite_answer()])
-    first, second = script.told("test_engineer", "feedback")
-    assert first == ""
-    return second.partition("\n\nYour last answer")[0]
+    later = [suite_answer(path="x.py")] * 2
+    return await heard(judge, "test_engineer", planner=[plan_answer()], test_engineer=[bad, *later])
 
 
 async def test_a_sound_plan_and_red_tests_are_the_answer(judge: Judge) -> None:
@@ -80,10 +87,15 @@ async def test_a_contract_whose_package_cannot_be_imported_goes_back_to_the_plan
     assert reason in await complaint_about_plan(judge, **changes)
 
 
+async def test_a_contract_that_was_corrected_is_the_answer(judge: Judge) -> None:
+    plan, script = await planned(judge, [STRAY, plan_answer()], [suite_answer()])
+    assert plan.contract == CONTRACT
+    assert "import of 'requests' is not allowed" in script.told("planner", "feedback")[1]
+
+
 async def test_a_contract_that_stays_bad_is_a_bad_specification(judge: Judge) -> None:
-    bad = plan_answer(contract_with(imports=("import requests",)))
     with pytest.raises(StageFailed, match="no usable contract after 3 tries") as failure:
-        await planned(judge, [bad] * ROUNDS, [])
+        await planned(judge, [STRAY] * ROUNDS, [])
     assert failure.value.evidence.cause is Cause.BAD_SPEC
     assert "import of 'requests'" in failure.value.evidence.details
 
@@ -133,16 +145,20 @@ async def test_unusable_tests_go_back_with_the_reason(judge: Judge, bad: str, re
     assert reason in await complaint_about_tests(judge, bad)
 
 
-async def test_the_second_round_sees_the_whole_last_answer(judge: Judge) -> None:
-    bad = suite_answer("import requests\n" + TESTS)
-    _, script = await planned(judge, [plan_answer()], [bad, suite_answer()])
-    assert bad.strip() in script.told("test_engineer", "feedback")[1]
+async def test_tests_green_on_the_stub_are_rewritten_with_the_last_answer_in_view(judge: Judge) -> None:
+    bad = suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5"))
+    plan, script = await planned(judge, [plan_answer()], [bad, suite_answer()])
+    first, second = script.told("test_engineer", "feedback")
+    assert first == ""
+    assert f"{ADDED}: passes on the stub, so it shows nothing" in second
+    assert bad.strip() in second
+    assert plan.suite.tests == (REFUSED, ADDED)
 
 
 async def test_tests_that_stay_unusable_are_bad_tests(judge: Judge) -> None:
     green = suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5"))
     with pytest.raises(StageFailed, match="no usable tests after 3 tries") as failure:
-        await planned(judge, [plan_answer()], [green] * ROUNDS)
+        await planned(judge, [plan_answer()], [suite_answer(path="x.py")] * (ROUNDS - 1) + [green])
     assert failure.value.evidence.cause is Cause.BAD_TEST
     assert ADDED in failure.value.evidence.details
     assert "passes on the stub" in failure.value.evidence.details

@@ -99,7 +99,6 @@ async def test_more_linter_findings_than_a_stream_holds_are_still_counted(judge:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (readme_answer(FALSE), "2 examples, 1 failed"),
         (readme_answer(FALSE), "Expected:\n    6\nGot:\n    5"),
         (readme_answer("# Pairs\n\nAdds two numbers.\n"), "at least one example in doctest form"),
         (readme_answer(README.replace("# Pairs", "Pairs", 1).replace("## Use", "Use")), "needs a heading"),
@@ -118,16 +117,20 @@ async def test_more_linter_findings_than_a_stream_holds_are_still_counted(judge:
 async def test_a_readme_that_does_not_hold_goes_back_with_the_reason(
     judge: Judge, bad: str, reason: str
 ) -> None:
-    answer, script = await polished(judge, ["NO CHANGE"], bad, readme_answer())
-    first, second = script.told("documentation", "failures")
+    script = Script(refactoring=["NO CHANGE"], documentation=[bad, *[block("x.md", "x\n")] * 2])
+    work = work_in(State.REFACTOR_AND_DOCUMENT, script, judge)
+    with pytest.raises(StageFailed):
+        await refactor_and_document.body(work, plan=a_plan(), green=a_green(), feedback=())
+    first, second, _ = script.told("documentation", "failures")
     assert first == ""
     assert reason in second
-    assert answer.readme.text == README
 
 
 async def test_a_readme_that_stays_false_is_a_bad_document(judge: Judge) -> None:
     with pytest.raises(StageFailed, match="no README whose examples hold: 2 examples, 1 failed") as failure:
-        await polished(judge, ["NO CHANGE"], *[readme_answer(FALSE)] * README_ROUNDS)
+        await polished(
+            judge, ["NO CHANGE"], *[block("x.md", "x\n")] * (README_ROUNDS - 1), readme_answer(FALSE)
+        )
     assert failure.value.evidence.cause is Cause.BAD_DOCUMENT
     assert "Expected:" in failure.value.evidence.details
 
