@@ -11,6 +11,7 @@ from flows.lite import lite
 from flows.order import BuildOrder, Ending
 from schemas.failure import Evidence, Feedback, Notes
 from schemas.stateflow import State
+from services.local.results import REFERENCE
 from tasks.failure_analysis import ROUTES, analyse_failure
 from tasks.stage import StageFailed, Telling
 from tasks.triage import initialize, triage
@@ -83,7 +84,7 @@ async def _learn(telling: Telling, lessons: Lessons, evidence: Evidence) -> Endi
     return replace(lessons.with_note(diagnosis.target, note), failures=(*lessons.failures, evidence))
 
 
-@flow(name="build", persist_result=False, validate_parameters=True)
+@flow(name="build", persist_result=False, result_storage=REFERENCE)
 async def build_flow(order: BuildOrder) -> Ending:
     """Build a brief into a release."""
     async with telling_of(order) as telling:

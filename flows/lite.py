@@ -10,6 +10,7 @@ from flows.versions import next_version
 from schemas.failure import Notes
 from schemas.lite import Build, Plan, Polished, ReleaseTree, Review, SecurityAudit
 from schemas.stateflow import State
+from services.local.results import REFERENCE
 from tasks.aggregation import aggregate
 from tasks.deployment_artifacts import generate_deployment_artifacts
 from tasks.final_review import final_review
@@ -60,7 +61,7 @@ async def lite(telling: Telling, feedback: Callable[[State], Notes]) -> Finished
     return Finished(plan, polished, audit, built, review, tree, version)
 
 
-@flow(name="lite", persist_result=False)
+@flow(name="lite", persist_result=False, result_storage=REFERENCE)
 async def lite_flow(order: BuildOrder) -> Ending:
     """Build a brief on the Lite path, whatever triage would say."""
     from flows.build import build_flow

@@ -120,11 +120,13 @@ async def run_build(settings: Settings, wishes: Wishes, progress: Progress | Non
 
 
 async def open_services(stack: AsyncExitStack, settings: Settings, order: "BuildOrder") -> "Database":
-    """The database, once every model that the order names has been found to answer."""
+    """The database, once the sandbox and every model that the order names have been found to work."""
     from services.database import Database
     from services.database_url import database_url
     from services.models import Models
+    from services.sandbox import open_sandbox
 
+    await open_sandbox()
     url = await stack.enter_async_context(database_url(settings))
     database = await stack.enter_async_context(await Database.open(url))
     async with Models(settings, database) as models:

@@ -36,7 +36,6 @@ from tasks.describe import describe
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=StageAnswer)
-STORAGE = "phoenix-results/default"
 ACTOR = "phoenix"
 
 
@@ -132,7 +131,6 @@ class Stage(Generic[P, R]):
             task_run_name=self.state.value,
             version=str(self.version),
             persist_result=True,
-            result_storage=STORAGE,
             result_serializer="json",
             cache_policy=StagePolicy(),
             retries=2,

@@ -1,5 +1,6 @@
 """Fixtures that every folder shares: database servers for the session, a fresh database for a test."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.database import Database
-from services.local.prefect_server import client_environment
+from services.local.prefect_server import client_environment, prefect_server
+from services.settings import Settings
 from tests.databases import KINDS, Server, serve
+from tests.platform import Platform
 
 # Prefect reads its settings when it is first imported, which is when the tests are collected.
 os.environ.update(client_environment(Path(tempfile.gettempdir()), "http://127.0.0.1:1/api"))
@@ -74,3 +77,26 @@ async def embedded(embedded_migrated_url: str) -> AsyncIterator[Database]:
     """A migrated and opened database in the embedded PostgreSQL alone."""
     async with await Database.open(embedded_migrated_url) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a Prefect server that lives as long as the tests."""
+    home = tmp_path_factory.mktemp("prefect")
+    loop = asyncio.new_event_loop()
+    server = prefect_server(Settings.model_validate({"PHOENIX_HOME": home, "PREFECT_API_URL": None}))
+    running = loop.run_until_complete(server.__aenter__())
+    yield running.url
+    loop.run_until_complete(server.__aexit__(None, None, None))
+    loop.close()
+
+
+@pytest.fixture
+def platform(
+    prefect_url: str, embedded_migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Platform:
+    """Everything that a story needs, by environment variables as in production."""
+    monkeypatch.setenv("PHOENIX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DATABASE_URL", embedded_migrated_url)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_url)
+    return Platform(prefect_url, embedded_migrated_url, tmp_path)

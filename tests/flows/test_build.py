@@ -11,7 +11,7 @@ from flows.order import BuildOrder
 from schemas.errors import BudgetExceeded, Halted, InputError, Rejected, WaitingForApproval
 from schemas.events import Decision
 from services.database import approvals, runs
-from tests.flows.platform import Platform, git, order, stages
+from tests.platform import Platform, git, order, stages
 
 pytestmark = [
     pytest.mark.services,
@@ -188,7 +188,7 @@ async def test_the_next_brief_of_a_project_gets_the_next_version(platform: Platf
 
 
 def a_longer_brief() -> str:
-    from tests.flows.platform import BRIEF
+    from tests.platform import BRIEF
 
     return BRIEF + "\nThe functions must be fast.\n"
 
