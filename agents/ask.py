@@ -12,9 +12,12 @@ from pydantic import BaseModel, ValidationError
 from schemas.agent import Agent
 from schemas.base import SourceFile, digest, text_digest
 from schemas.calls import Message, Reply, Request
+from schemas.contract import Contract
 from schemas.errors import UnusableAnswer
 from schemas.fileblocks import FileBlockError, parse_file_blocks
 from schemas.policy import Tier
+from schemas.prose import interface_text, srs_text
+from schemas.srs import SRS
 from services.models import CallScope, Models, lift_json, model_identity, schema_for
 
 T = TypeVar("T", bound=BaseModel)
@@ -137,18 +140,42 @@ def prompt_text(name: str) -> str:
     return files("agents").joinpath("prompts", name).read_text(encoding="utf-8")
 
 
+class Fenced(str):
+    """Data between fences; the only thing that a prompt's request may hold beside its own words."""
+
+
 def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str) -> tuple[str, str]:
-    """The system and user messages; each input stands between fences that it cannot close."""
+    """The system and user messages; data stands between fences that it cannot close.
+
+    Raises:
+        jinja2.UndefinedError: the prompt names an input that is missing.
+        TypeError: the prompt shows data without a fence.
+    """
     system, _, request = prompt_text(agent.prompt).partition("<!-- request -->\n")
-    fenced = {name: _fenced(name, text, fence) for name, text in inputs.items()}
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(request)  # nosec B701
-    return system.strip(), template.render(fenced).strip()
+    prompt = jinja2.Environment(undefined=jinja2.StrictUndefined, finalize=only_fenced, autoescape=False)  # nosec B701
+    views = {
+        "fence": lambda name, text: _fenced(name, text, fence),
+        "interface": lambda text: interface_text(Contract.model_validate_json(str(text))),
+        "specification": lambda text: srs_text(SRS.model_validate_json(str(text))),
+    }
+    return system.strip(), prompt.from_string(request).render(**views, **inputs).strip()
 
 
-def _fenced(name: str, text: str, fence: str) -> str:
-    if not text.strip():
-        return ""
-    return f"<{name}-{fence}>\n{text.replace(fence, '-').rstrip()}\n</{name}-{fence}>"
+def only_fenced(value: object) -> object:
+    """A value that a prompt shows.
+
+    Raises:
+        TypeError: it is data without a fence.
+    """
+    if isinstance(value, str) and not isinstance(value, Fenced):
+        raise TypeError("a prompt shows data without a fence")
+    return value
+
+
+def _fenced(name: str, text: str, fence: str) -> Fenced:
+    if not str(text).strip():
+        return Fenced("")
+    return Fenced(f"<{name}-{fence}>\n{text.replace(fence, '-').rstrip()}\n</{name}-{fence}>")
 
 
 def fingerprint(agent: Agent, tiers: Mapping[Tier, str]) -> str:

@@ -7,20 +7,18 @@ from schemas.policy import Tier
 TRIAGE = Agent("triage", "triage.md", ("brief",), TriageAnswer, Tier.FAST, 2_000)
 PLANNER = Agent("planner", "planner.md", ("brief", "feedback"), PlanAnswer, Tier.STANDARD, 12_000)
 TEST_ENGINEER = Agent(
-    "test_engineer", "test_engineer.md", ("srs", "contract", "stub", "feedback"), None, Tier.STANDARD, 16_000
+    "test_engineer", "test_engineer.md", ("srs", "contract", "feedback"), None, Tier.STANDARD, 16_000
 )
 IMPLEMENTATION = Agent(
     "implementation",
     "implementation.md",
-    ("contract", "stub", "tests", "previous", "failures"),
+    ("contract", "tests", "previous", "failures"),
     None,
     Tier.STANDARD,
     16_000,
 )
-REFACTORING = Agent(
-    "refactoring", "refactoring.md", ("contract", "code", "measures"), None, Tier.STANDARD, 16_000
-)
+REFACTORING = Agent("refactoring", "refactoring.md", ("code", "measures"), None, Tier.STANDARD, 16_000)
 DOCUMENTATION = Agent(
-    "documentation", "documentation.md", ("srs", "contract", "code", "failures"), None, Tier.FAST, 6_000
+    "documentation", "documentation.md", ("srs", "code", "failures"), None, Tier.FAST, 6_000
 )
 SECURITY = Agent("security", "security.md", ("findings", "code"), SecurityAnswer, Tier.STANDARD, 4_000)

@@ -9,6 +9,8 @@ from schemas.contract import Contract, Function, parse_signature
 from schemas.render import first_parameter
 
 TEST_TOOLS = frozenset({"pytest", "hypothesis"})
+HIDDEN_IMPORTS = frozenset({"importlib", "__import__"})
+"""Ways to import that no reader of import statements sees."""
 
 
 def parse_source(file: SourceFile) -> tuple[ast.Module | None, str]:
@@ -100,6 +102,8 @@ def imported_modules(tree: ast.Module) -> dict[str, int]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found.setdefault(alias.name.split(".")[0], node.lineno)
+        elif isinstance(node, ast.Name) and node.id in HIDDEN_IMPORTS:
+            found.setdefault(node.id, node.lineno)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             found.setdefault(node.module.split(".")[0], node.lineno)
     return found
@@ -110,7 +114,7 @@ def import_problems(file: SourceFile, package: str, allowed: Iterable[str]) -> l
     tree, problem = parse_source(file)
     if tree is None:
         return [problem]
-    good = {*sys.stdlib_module_names, package, *allowed}
+    good = {*sys.stdlib_module_names, package, *allowed} - HIDDEN_IMPORTS
     return [
         f"{file.path}:{line}: import of {name!r} is not allowed (standard library and {package} only)"
         for name, line in sorted(imported_modules(tree).items())

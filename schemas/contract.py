@@ -1,6 +1,7 @@
 """The contract: a module's public face, from which types and stubs are rendered."""
 
 import ast
+import builtins
 import keyword
 import sys
 from typing import Annotated, Literal
@@ -72,7 +73,9 @@ Expression = Annotated[str, AfterValidator(_expression)]
 Annotation = Annotated[str, AfterValidator(_expression), AfterValidator(_annotation)]
 Signature = Annotated[str, AfterValidator(_signature)]
 ImportLine = Annotated[str, AfterValidator(_import_line)]
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_identifier)]
+ModuleName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"), AfterValidator(_identifier)
+]
 _TAKEN = ("src", "tests", "test", "pytest", "hypothesis")
 Command = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
@@ -188,6 +191,13 @@ class Contract(Value):
         dunders = [name for name in self.public_names() if name.startswith("__")]
         if dunders:
             raise ValueError(f"names that begin with '__' belong to Python: {', '.join(dunders)}")
+        known = {n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, Exception)}
+        for exception in self.exceptions:
+            if exception.base not in known:
+                raise ValueError(
+                    f"{exception.name}: base {exception.base!r} is no earlier or built-in exception"
+                )
+            known.add(exception.name)
         if not (self.functions or self.classes):
             raise ValueError("a contract needs at least one function or class")
         if self.command and "main" not in [f.name for f in self.functions]:

@@ -1,10 +1,13 @@
 """What Phoenix writes itself from a contract: types, stub, package and entry point."""
 
 import ast
+import textwrap
 from collections.abc import Iterable
 
 from schemas.base import SourceFile
 from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, Function, parse_signature
+
+WIDTH = 100
 
 
 def rendered_files(contract: Contract) -> tuple[SourceFile, ...]:
@@ -91,11 +94,24 @@ def _names(names: list[str]) -> str:
 
 def _doc(text: str, indent: str = "") -> str:
     clean = text.strip().replace("\\", "\\\\").replace('"""', "'''")
-    lines = [line.rstrip() for line in clean.splitlines()] or [""]
+    lines = _wrapped(clean, WIDTH - len(indent)) or [""]
     if len(lines) == 1:
         return f'{indent}"""{lines[0]}{" " if lines[0].endswith(chr(34)) else ""}"""'
     rest = "\n".join(f"{indent}{line}" if line else "" for line in lines[1:])
     return f'{indent}"""{lines[0]}\n{rest}\n{indent}"""'
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Prose in lines of a width; examples and indented lines stay as they are."""
+    lines: list[str] = []
+    example = False
+    for line in (raw.rstrip() for raw in text.splitlines()):
+        example = line.startswith(">>>") or (example and bool(line))
+        if example or len(line) <= width or line.startswith((" ", "\t")):
+            lines.append(line)
+        else:
+            lines += textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return lines
 
 
 def _mentions(expression: str, names: set[str]) -> bool:

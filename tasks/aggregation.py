@@ -6,6 +6,7 @@ from schemas.project import package_tree
 from schemas.render import rendered_files
 from schemas.stateflow import State
 from schemas.verdict import Status
+from services.judge import IMPORT_FAILED
 from tasks.context import Work
 from tasks.implement_and_fix import failure_lines
 from tasks.stage import failed, stage
@@ -20,6 +21,7 @@ async def aggregate(work: Work, *, plan: Plan, polished: Polished, python: str, 
         plan.contract.package, tree, plan.suite.files, plan.suite.tests
     )
     if verdict.status is not Status.PASSED:
-        cause = Cause.BAD_CODE if wheel and verdict.failures() else Cause.PACKAGING
+        ours = not wheel and not verdict.reason.startswith(IMPORT_FAILED)
+        cause = Cause.PACKAGING if ours else Cause.BAD_CODE
         raise failed(work, cause, f"the installed wheel: {verdict.reason}", failure_lines(verdict))
     return Build(files=tree, wheel=wheel, verdict=verdict)

@@ -8,7 +8,8 @@ from schemas.contract import Contract
 from schemas.failure import Cause, Notes, notes_text
 from schemas.lite import Green, Plan
 from schemas.policy import Tier
-from schemas.render import render_stub, rendered_files
+from schemas.prose import sources_text
+from schemas.render import rendered_files
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Verdict
 from tasks.context import Work
@@ -47,9 +48,8 @@ async def implement_and_fix(work: Work, *, plan: Plan, attempts: int, feedback: 
 
 def _question(work: Work, plan: Plan, previous: str, failures: str, attempt: int) -> Question:
     inputs = {
-        "contract": plan.contract.model_dump_json(indent=1),
-        "stub": f"{plan.contract.module_path()}\n\n{render_stub(plan.contract)}",
-        "tests": "\n".join(f"# {f.path}\n{f.text}" for f in plan.suite.files),
+        "contract": plan.contract.model_dump_json(),
+        "tests": sources_text(plan.suite.files),
         "previous": previous,
         "failures": failures,
     }

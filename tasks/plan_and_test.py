@@ -68,11 +68,7 @@ def stub_files(contract: Contract) -> tuple[SourceFile, ...]:
 
 async def _tests(work: Work, plan: PlanAnswer, feedback: str) -> tuple[Suite, Verdict]:
     stub = stub_files(plan.contract)
-    inputs = {
-        "srs": plan.srs.model_dump_json(indent=1),
-        "contract": plan.contract.model_dump_json(indent=1),
-        "stub": stub[-1].text,
-    }
+    inputs = {"srs": plan.srs.model_dump_json(), "contract": plan.contract.model_dump_json()}
     problems: list[str] = []
     written: tuple[SourceFile, ...] = ()
     for _ in range(ROUNDS):

@@ -10,6 +10,7 @@ from schemas.conformance import complexity, parse_source
 from schemas.errors import UnusableAnswer
 from schemas.failure import Cause, Notes, notes_text
 from schemas.lite import Green, Measures, Plan, Polished
+from schemas.prose import sources_text
 from schemas.render import rendered_files
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Verdict
@@ -44,8 +45,7 @@ async def refactor_and_document(work: Work, *, plan: Plan, green: Green, feedbac
 
 async def _refactor(work: Work, plan: Plan, green: Green, before: Measures) -> tuple[Candidate, Verdict, str]:
     inputs = {
-        "contract": plan.contract.model_dump_json(indent=1),
-        "code": "\n".join(f"# {f.path}\n{f.text}" for f in green.candidate.files),
+        "code": sources_text(green.candidate.files),
         "measures": f"lines {before.lines}, complexity {before.complexity}, lint {before.lint}",
     }
     kept = green.candidate, green.verdict
@@ -78,6 +78,7 @@ async def measure(work: Work, candidate: Candidate) -> Measures:
                 "--no-cache",
                 "--output-format=json",
                 "--exit-zero",
+                "--ignore-noqa",
                 ".",
             ),
             code=as_bytes(candidate.files),
@@ -97,9 +98,8 @@ async def _document(
     work: Work, plan: Plan, candidate: Candidate, feedback: str
 ) -> tuple[SourceFile, Verdict]:
     inputs = {
-        "srs": plan.srs.model_dump_json(indent=1),
-        "contract": plan.contract.model_dump_json(indent=1),
-        "code": "\n".join(f.text for f in candidate.files),
+        "srs": plan.srs.model_dump_json(),
+        "code": sources_text((*_types(plan), *candidate.files)),
     }
     failures = feedback
     for _ in range(README_ROUNDS):
@@ -113,6 +113,10 @@ async def _document(
             problems = [verdict.reason]
         failures = "\n".join([*problems, "", "Your last answer:", *(f.text for f in files)])
     raise failed(work, Cause.BAD_DOCUMENT, f"no README whose examples hold: {problems[0]}", problems)
+
+
+def _types(plan: Plan) -> tuple[SourceFile, ...]:
+    return tuple(f for f in rendered_files(plan.contract) if f.path == plan.contract.types_path())
 
 
 def readme_problems(files: tuple[SourceFile, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from schemas.base import SourceFile
 from schemas.conformance import TEST_TOOLS, import_problems
 from schemas.failure import Cause
 from schemas.lite import Plan, Polished, SecurityAudit
+from schemas.prose import sources_text
 from schemas.render import rendered_files
 from schemas.stateflow import State
 from schemas.verdict import Finding, Severity, Status, Verdict
@@ -76,7 +77,7 @@ async def _judge(
         return SecurityAudit(verdicts=verdicts, findings=(), judgements=())
     inputs = {
         "findings": "\n".join(f"{n}. {_line(f)}" for n, f in enumerate(findings, 1)),
-        "code": "\n".join(f"# {f.path}\n{f.text}" for f in code),
+        "code": sources_text(tuple(f for f in code if f.text)),
     }
     answer = await work.desk.ask_json(Question(SECURITY, "run", inputs, work.sample), SecurityAnswer)
     refused = {j.finding for j in answer.judgements if not j.accepted}

@@ -18,6 +18,8 @@ markers =
     proves(*ids): the acceptance criteria that a test shows
 addopts = --strict-markers
 """
+PYTHON = ("/venv/bin/python", "-P", "-s")
+IMPORT_FAILED = "import of the wheel failed"
 RED = frozenset({"NotImplementedError", "AssertionError", "Failed"})
 """Errors that make a test red on the stub for the right reason."""
 
@@ -56,9 +58,9 @@ class Judge:
         wanted = tuple(demanded)
         outcome = await self.sandbox.run(
             Job(
-                argv=("/venv/bin/python", "-P", "-s", "/tests/wheel_driver.py", package)
-                + _places((*wanted, CANARY_ID), ()),
+                argv=(*PYTHON, "/tests/wheel_driver.py", package, *_places((*wanted, CANARY_ID), ())),
                 code=as_bytes(tree),
+                code_writable=True,
                 tests={**judge_files(), **test_files(tests)},
                 environment=self.environment,
                 env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
@@ -83,9 +85,7 @@ class Judge:
         return await self.sandbox.run(
             Job(
                 argv=(
-                    "/venv/bin/python",
-                    "-P",
-                    "-s",
+                    *PYTHON,
                     "/tests/judge_driver.py",
                     mode,
                     "/code/src",

@@ -35,7 +35,9 @@ class Part:
         return names[int(self.draw("which") * len(names))]
 
     def contract(self) -> Contract:
-        """The declared contract."""
+        """The declared contract, else the one that the declared code keeps."""
+        if "contract" not in self.values:
+            return synthetic.contract_of(self.values["code"])
         return Contract.model_validate_json(self.values["contract"])
 
     def srs(self) -> SRS:

@@ -79,6 +79,14 @@ def contract(title: str, functions: int) -> Contract:
     )
 
 
+def contract_of(code: str) -> Contract:
+    """The contract that code under its path keeps."""
+    path = re.search(r"^# src/(\w+)/(\w+)\.py$", code, re.MULTILINE)
+    package, module = path.groups() if path else ("rehearsal_project", "formulas")
+    functions = len(re.findall(r"^def f_\d+\(", code, re.MULTILINE))
+    return contract(package, functions).model_copy(update={"package": package, "module": module})
+
+
 def _function(formula: Formula) -> Function:
     return Function(
         name=f"f_{formula.index}",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import lite
-from agents.ask import NO_CHANGE, Desk, Question, fingerprint, prompt_text, render_prompt
+from agents.ask import NO_CHANGE, Desk, Question, fingerprint, only_fenced, prompt_text, render_prompt
 from schemas.agent import Agent
 from schemas.answers import TriageAnswer
 from schemas.base import digest
@@ -18,7 +18,7 @@ from schemas.calls import Reply, Request, Usage
 from schemas.errors import UnusableAnswer
 from schemas.policy import Tier
 from services.models import CallScope, Models, schema_for, strict_problems
-from tests.builders import MODELS, source
+from tests.builders import MODELS, contract, source, srs
 
 AGENTS = [value for value in vars(lite).values() if isinstance(value, Agent)]
 GOOD = '{"size": 2, "clear": true, "reasons": ["small"], "questions": []}'
@@ -50,8 +50,14 @@ def desk(*answers: str | Reply) -> tuple[Desk, Script]:
     return Desk(cast(Models, script), cast(CallScope, None), MODELS), script
 
 
+def texts_of(agent: Agent) -> dict[str, str]:
+    """A text for each declared input: JSON where the prompt shows a view of it."""
+    views = {"srs": srs().model_dump_json(), "contract": contract().model_dump_json()}
+    return {name: views.get(name, f"The {name}.") for name in agent.inputs}
+
+
 def about(agent: Agent = lite.TRIAGE, **changes: Any) -> Question:
-    return Question(agent, "run", **{"inputs": {name: f"The {name}." for name in agent.inputs}, **changes})
+    return Question(agent, "run", **{"inputs": texts_of(agent), **changes})
 
 
 async def test_a_good_answer_is_asked_for_once() -> None:
@@ -162,18 +168,26 @@ def test_every_prompt_names_each_declared_input_and_no_other(agent: Agent) -> No
     system, mark, request = prompt_text(agent.prompt).partition("<!-- request -->\n")
     assert mark
     assert "{{" not in system
-    assert sorted(re.findall(r"{{ (\w+) }}", request)) == sorted(agent.inputs)
-    texts = {name: f"text of {name}" for name in agent.inputs}
-    said, asked = render_prompt(agent, texts, FENCE)
+    shown = re.findall(r'{{ fence\("(\w+)", (?:\w+\()?(\w+)\)?\) }}', request)
+    assert sorted(name for _, name in shown) == sorted(agent.inputs)
+    said, asked = render_prompt(agent, texts_of(agent), FENCE)
     assert said == system.strip()
-    assert all(f"<{n}-{FENCE}>\ntext of {n}\n</{n}-{FENCE}>" in asked for n in agent.inputs)
+    for title, name in shown:
+        assert f"<{title}-{FENCE}>\n" in asked
+        assert title in ("specification", "interface") or f"\nThe {name}.\n</{title}-{FENCE}>" in asked
+
+
+def test_a_prompt_that_shows_data_without_a_fence_fails() -> None:
+    prompt = jinja2.Environment(finalize=only_fenced, autoescape=True)
+    with pytest.raises(TypeError, match="without a fence"):
+        prompt.from_string("{{ brief }}").render(brief="x")
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda a: a.name)
 def test_a_missing_input_fails_the_prompt(agent: Agent) -> None:
     for left_out in agent.inputs:
         with pytest.raises(jinja2.UndefinedError, match=left_out):
-            render_prompt(agent, {n: "x" for n in agent.inputs if n != left_out}, FENCE)
+            render_prompt(agent, {n: t for n, t in texts_of(agent).items() if n != left_out}, FENCE)
 
 
 @pytest.mark.parametrize("agent", [a for a in AGENTS if a.answer], ids=lambda a: a.name)

@@ -169,9 +169,6 @@ async def test_a_revision_reaches_the_agents_and_one_that_changes_nothing_halts(
     with pytest.raises(Halted, match="the revision changed nothing"):
         await platform.build(wanted)
     assert (await platform.usage()).calls > before.calls, "the comment was given to the agents"
-    await waits(
-        platform, wanted.model_copy(update={"policy": wanted.policy.model_copy(update={"repairs": 1})})
-    )
 
 
 async def test_the_next_brief_of_a_project_gets_the_next_version(platform: Platform, tmp_path: Path) -> None:

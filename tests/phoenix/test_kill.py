@@ -1,4 +1,4 @@
-"""The plug is pulled: SIGKILL at random moments, the same command again, the same tree, nothing paid twice."""
+"""The plug is pulled: SIGKILL at random moments, the same command again; same tree, nothing paid twice."""
 
 import asyncio
 import json

@@ -150,7 +150,7 @@ def test_a_name_that_python_does_not_take_or_keeps_for_itself_is_refused(name: s
         ({"package": "json"}, "'json' is taken"),
         ({"package": "tests"}, "'tests' is taken"),
         ({"package": "pytest"}, "'pytest' is taken"),
-        ({"package": "tail_"}, "'tail_' is taken"),
+        ({"package": "tail_"}, "pattern"),
         ({"package": "Weights"}, "pattern"),
         ({"package": "weights\n"}, "pattern"),
         ({"package": "../x"}, "pattern"),
@@ -188,3 +188,11 @@ def test_a_kept_signature_never_brings_code_of_its_own(text: str) -> None:
     *_, last = ast.parse(render_stub(kept)).body
     assert isinstance(last, ast.FunctionDef)
     assert [type(line) for line in last.body] == [ast.Expr, ast.Raise]
+
+
+def test_an_exception_rests_on_a_built_in_or_an_earlier_one() -> None:
+    base = {"name": "Odd", "doc": "x", "base": "ValueError"}
+    contract(exceptions=({**base}, {**base, "name": "Odder", "base": "Odd"}))
+    for stranger in ("Unknown", "int", "Odd"):
+        with pytest.raises(ValidationError, match="no earlier or built-in exception"):
+            contract(exceptions=({**base, "base": stranger},))

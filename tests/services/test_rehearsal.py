@@ -16,6 +16,8 @@ from schemas.calls import Message, Request
 from schemas.conformance import contract_problems, import_problems
 from schemas.fileblocks import FileBlockError, parse_file_blocks
 from schemas.policy import Tier
+from schemas.prose import sources_text
+from schemas.render import render_stub
 from services.models.names import RehearsalOptions, parse_rehearsal
 from services.models.rehearsal import play
 from services.models.synthetic import Formula
@@ -53,6 +55,9 @@ def values(planned: PlanAnswer, agent: Agent) -> dict[str, str]:
         "srs": planned.srs.model_dump_json(),
         "contract": planned.contract.model_dump_json(),
         "findings": FINDINGS,
+        "code": sources_text(
+            (SourceFile(path=planned.contract.module_path(), text=render_stub(planned.contract)),)
+        ),
     }
     return {name: known.get(name, "") for name in agent.inputs}
 

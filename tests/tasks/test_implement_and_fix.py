@@ -144,11 +144,15 @@ def test_sums(a, total):
 
 
 async def test_a_candidate_cannot_pass_a_test_that_it_skips_or_takes_away(judge: Judge) -> None:
-    skipping = CODE.replace("total = ", "import pytest; pytest.skip('no'); total = ").replace(
-        "import pytest", 'pytest = __import__("pytest")'
-    )
+    skipping = CODE.replace("total = ", "import sys; sys.modules['pytest'].skip('no'); total = ")
     found = await failure_of(judge, code_answer(skipping), attempts=1)
     assert "2 of 2 tests failed" in found.summary
+
+
+async def test_an_import_that_hides_from_the_import_policy_is_refused(judge: Judge) -> None:
+    for hidden in ("import importlib", '__import__("os")'):
+        found = await failure_of(judge, code_answer(f"{CODE}\n\n{hidden}\n"), attempts=1)
+        assert "is not allowed" in found.summary
 
 
 async def test_a_demanded_test_that_does_not_exist_is_not_passed(judge: Judge) -> None:

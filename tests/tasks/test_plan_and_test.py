@@ -72,10 +72,6 @@ async def test_a_sound_plan_and_red_tests_are_the_answer(judge: Judge) -> None:
         ({"imports": ("from decimal import Decimall",)}, "cannot import name 'Decimall'"),
         ({"imports": ("import requests",)}, "import of 'requests' is not allowed"),
         (
-            {"exceptions": ({"name": "TooLarge", "base": "NoSuchError", "doc": "x"},)},
-            "name 'NoSuchError' is not defined",
-        ),
-        (
             {"constants": ({"name": "LIMIT", "annotation": "int", "value": "1 // 0", "doc": "x"},)},
             "integer division or modulo by zero",
         ),

@@ -1,0 +1,35 @@
+"""Schemas as agents read them: less to read than JSON, and nothing said twice."""
+
+from schemas.base import SourceFile
+from schemas.contract import Contract
+from schemas.render import render_stub, render_types
+from schemas.srs import SRS
+
+
+def srs_text(srs: SRS) -> str:
+    """A specification in Markdown."""
+    parts = [f"# {srs.title}", srs.purpose]
+    parts += [
+        "\n".join([f"{r.id}: {r.text}", *(f"- {c.id}: {c.text}" for c in r.criteria)])
+        for r in srs.requirements
+    ]
+    lists = (
+        ("Constraints", srs.constraints),
+        ("Assumptions", srs.assumptions),
+        ("Out of scope", srs.out_of_scope),
+    )
+    parts += ["\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in lists if lines]
+    return "\n\n".join(parts)
+
+
+def interface_text(contract: Contract) -> str:
+    """A contract as Python: the rendered types, and the stub."""
+    stub = SourceFile(path=contract.module_path(), text=render_stub(contract))
+    if not contract.type_names():
+        return sources_text((stub,))
+    return sources_text((SourceFile(path=contract.types_path(), text=render_types(contract)), stub))
+
+
+def sources_text(files: tuple[SourceFile, ...]) -> str:
+    """Files as agents read them, each under its path."""
+    return "\n\n".join(f"# {file.path}\n{file.text.rstrip()}" for file in files)
