@@ -86,6 +86,8 @@ def test_hooks_before_a_commit_come_from_this_repository_alone() -> None:
 
 
 def test_every_target_of_make_says_what_it_does() -> None:
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     targets = {line.split()[1] for line in said.splitlines()}
     assert targets == {"help", "setup", "demo", "test", "lint", "unit"}
