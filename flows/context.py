@@ -22,7 +22,7 @@ from services.judge import Judge
 from services.local import results
 from services.models import CallScope, Models
 from services.sandbox import Conversation, Job, Outcome, Sandbox, open_sandbox
-from services.settings import read_settings
+from services.settings import Settings, read_settings
 from services.telemetry import bound
 from services.toolchain import tool_environment
 from tasks.context import RunContext
@@ -31,6 +31,8 @@ from tasks.stage import Telling
 Listener = Callable[[str, Mapping[str, Any]], None]
 LISTENER: ContextVar[Listener] = ContextVar("listener", default=lambda kind, facts: None)
 """Who is told of each stage in this process: the front door sets it."""
+SETTINGS: ContextVar[Settings | None] = ContextVar("settings", default=None)
+"""The settings that the front door has read; None: they are read here."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def _program(argv: tuple[str, ...]) -> str:
     words = [Path(word).name for word in argv if not word.startswith("-")]
     drivers = {"judge_driver.py": "pytest", "wheel_driver.py": "wheel build, install and pytest"}
     named = [drivers[word] for word in words if word in drivers]
-    return named[0] if named else words[1] if words[0] == "python" and "\n" not in words[1] else words[0]
+    if named or words[0] != "python":
+        return named[0] if named else words[0]
+    return "README examples" if "\n" in words[1] else words[1]
 
 
 @asynccontextmanager
@@ -72,7 +76,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
     Raises:
         PhoenixError: a service is missing, or another process carries the run.
     """
-    settings = read_settings()
+    settings = SETTINGS.get() or read_settings()
     policy = order.policy.tightened_by(order.brief.asks)
     sandbox = await open_sandbox()
     tools = await tool_environment(settings.cache)

@@ -146,11 +146,12 @@ async def _tell(
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
     from flows.build import build_flow
-    from flows.context import LISTENER
+    from flows.context import LISTENER, SETTINGS
     from services.local.results import save_block
 
     await save_block()
     LISTENER.set(progress)
+    SETTINGS.set(settings)
     try:
         progress.path = (await build_flow(order)).path
     except PhoenixError as error:

@@ -1,7 +1,6 @@
 """phoenix demo: an example built from its recorded answers, from an empty home."""
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -15,7 +14,7 @@ from phoenix.progress import Progress
 from schemas.brief import parse_brief
 from schemas.errors import InputError
 from schemas.policy import Policy
-from services.settings import read_settings
+from services.settings import Settings, read_settings
 
 DEFAULT = "cron-calendar"
 
@@ -32,10 +31,11 @@ def demo_command(output: Path, example: str | None, keep: bool, as_json: bool) -
         raise InputError(f"no example {name!r}. Choose one of: {', '.join(examples())}.")
     home = Path(tempfile.mkdtemp(prefix="phoenix-demo-"))
     home.chmod(0o755)
-    os.environ["PHOENIX_HOME"] = str(home)
+    alone = {"home": home, "database_url": None, "prefect_api_url": None, "redis_url": None}
+    settings = start(read_settings().model_copy(update=alone))
     progress = Progress()
     try:
-        code = asyncio.run(_demo(name, output / name, as_json, progress))
+        code = asyncio.run(_demo(settings, name, output / name, as_json, progress))
         if not as_json:
             click.echo(sandbox_summary(progress))
         if keep:
@@ -48,13 +48,12 @@ def demo_command(output: Path, example: str | None, keep: bool, as_json: bool) -
             shutil.rmtree(home, ignore_errors=True)
 
 
-async def _demo(name: str, output: Path, as_json: bool, progress: Progress) -> int:
+async def _demo(settings: Settings, name: str, output: Path, as_json: bool, progress: Progress) -> int:
     from flows.order import BuildOrder
     from services.models import recording_name
 
     place = files("examples").joinpath(name)
     brief = parse_brief(place.joinpath("brief.md").read_text(encoding="utf-8"), f"example {name}")
-    settings = start(read_settings())
     models = settings.models(recording_name(Path(str(place.joinpath("recording.json")))))
     policy = Policy(models=models, release_gate="auto").tightened_by(brief.asks)
     order = BuildOrder(brief=brief, policy=policy, output=str(output.absolute()))
@@ -68,5 +67,5 @@ def sandbox_summary(progress: Progress) -> str:
     lines = [f"ran in the sandbox ({progress.place}): {len(progress.programs)} programs, {total:.1f} s"]
     for program, count in counts.most_common():
         seconds = sum(s for p, s in progress.programs if p == program)
-        lines.append(f"  {count:3} × {program:<24} {seconds:6.1f} s")
+        lines.append(f"  {count:3} × {program:<32} {seconds:5.1f} s")
     return "\n".join(lines)

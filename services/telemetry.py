@@ -81,5 +81,5 @@ def _renderer(settings: Settings) -> Processor:
     if settings.log_format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        sort_keys=False, colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
