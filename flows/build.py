@@ -84,7 +84,7 @@ async def _learn(telling: Telling, lessons: Lessons, evidence: Evidence) -> Endi
     return replace(lessons.with_note(diagnosis.target, note), failures=(*lessons.failures, evidence))
 
 
-@flow(name="build", persist_result=False, result_storage=REFERENCE)
+@flow(name="build", flow_run_name="{order.brief.slug}", persist_result=False, result_storage=REFERENCE)
 async def build_flow(order: BuildOrder) -> Ending:
     """Build a brief into a release."""
     async with telling_of(order) as telling:

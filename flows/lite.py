@@ -61,7 +61,7 @@ async def lite(telling: Telling, feedback: Callable[[State], Notes]) -> Finished
     return Finished(plan, polished, audit, built, review, tree, version)
 
 
-@flow(name="lite", persist_result=False, result_storage=REFERENCE)
+@flow(name="lite", flow_run_name="{order.brief.slug}", persist_result=False, result_storage=REFERENCE)
 async def lite_flow(order: BuildOrder) -> Ending:
     """Build a brief on the Lite path, whatever triage would say."""
     from flows.build import build_flow

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import singledispatch
 
@@ -21,7 +22,7 @@ from schemas.lite import (
 )
 from schemas.verdict import Status, Verdict
 
-_MARKS = {Status.PASSED: "✅ passed", Status.FAILED: "❌ failed", Status.NOT_RUN: "⚪ not run"}
+_MARKS = {Status.PASSED: "passed", Status.FAILED: "**failed**", Status.NOT_RUN: "not run"}
 
 
 @singledispatch
@@ -32,7 +33,7 @@ def describe(answer: StageAnswer | Evidence) -> str:
 
 @describe.register
 def _(answer: Evidence) -> str:
-    head = f"## ❌ {answer.state} failed\n\n**{answer.cause}**: {answer.summary}"
+    head = f"## {answer.state} failed\n\n**{answer.cause}**: {answer.summary}"
     return f"{head}\n\n{_code(answer.details, 'text')}"
 
 
@@ -121,17 +122,12 @@ def _(answer: Build) -> str:
 @describe.register
 def _(answer: Review) -> str:
     rows = [
-        (
-            row.criterion,
-            row.text,
-            "<br>".join(f"`{t}`" for t in row.tests),
-            _MARKS[row.claimed],
-            _MARKS[row.shown],
-        )
+        (row.criterion, _MARKS[row.claimed], _MARKS[row.shown], _tests(row.tests), row.text)
         for row in answer.matrix
     ]
     note = "*Claimed*: every test marked with the criterion passed. *Shown*: a mutant was killed by them."
-    return f"## Traceability\n\n{_table(('criterion', 'text', 'tests', 'claimed', 'shown'), rows)}\n\n{note}"
+    table = _table(("criterion", "claimed", "shown", "tests", "text"), rows)
+    return f"## Traceability\n\n{table}\n\n{note}"
 
 
 @describe.register
@@ -161,6 +157,12 @@ def _verdicts(*verdicts: Verdict) -> str:
 def _where(verdict: Verdict) -> str:
     place = verdict.confinement
     return f"{place.backend} ({place.level})" if place else "–"
+
+
+def _tests(ids: tuple[str, ...]) -> str:
+    """Test functions, each with the number of its cases where there is more than one."""
+    counts = Counter(test.split("::")[-1].split("[")[0] for test in ids)
+    return "<br>".join(f"`{name}`{f' × {count}' if count > 1 else ''}" for name, count in counts.items())
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -157,7 +157,8 @@ class LocalServer:
     def _spawn(self, port: int) -> None:
         """Start it in a session of its own, so that the terminal's Ctrl-C is not for it."""
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-        environment = server_environment(self.folder, os.environ)
+        browser = {"PREFECT_SERVER_UI_API_URL": _url(port)}
+        environment = {**server_environment(self.folder, os.environ), **browser}
         with writable(self.folder), (self.folder / "alive.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.set_inheritable(lock.fileno(), True)

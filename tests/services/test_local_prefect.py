@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.request import urlopen
 
 import pytest
 
@@ -39,6 +40,8 @@ async def test_the_server_survives_killed_users_and_a_killed_server(tmp_path: Pa
     async with prefect_server(at(tmp_path)) as again:
         assert again.started_by_us
         assert again.url == server.url, "a person's bookmark stays right"
+        shown = await asyncio.to_thread(lambda: urlopen(f"{again.ui_url}/ui-settings").read())
+        assert json.loads(shown)["api_url"] == again.url, "the browser asks this server"
         ended = pid(tmp_path)
     with pytest.raises(ProcessLookupError):
         os.kill(ended, 0)

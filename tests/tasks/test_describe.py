@@ -91,7 +91,7 @@ async def test_a_release_tree_names_its_digest_and_what_was_not_run() -> None:
     tree = await completed()
     text = describe(tree)
     assert text.splitlines()[0] == f"## Release tree `{tree.digest_of_tree[:12]}`"
-    assert "| SBOM | ⚪ not run |" in text
+    assert "| SBOM | not run |" in text
     assert headline(tree) == f"Release tree {tree.digest_of_tree[:12]}"
 
 
@@ -102,7 +102,7 @@ def test_a_plain_object_has_no_description() -> None:
 
 def test_claimed_and_shown_are_told_apart() -> None:
     [_, _, first, _] = tables(describe(a_review()))
-    assert [c.strip() for c in first[3:]] == ["✅ passed", "⚪ not run"]
+    assert [c.strip() for c in first[1:3]] == ["passed", "not run"]
 
 
 def test_hostile_text_cannot_break_the_traceability_table() -> None:
@@ -118,8 +118,8 @@ def test_hostile_text_cannot_break_the_traceability_table() -> None:
     found = tables(text)
     assert [len(line) for line in found] == [5] * 4
     assert "<script>" not in text
-    assert [c.strip() for c in found[-1][3:]] == ["✅ passed", "⚪ not run"]
-    assert found[-1][2].count("<br>") == 1
+    assert [c.strip() for c in found[-1][1:3]] == ["passed", "not run"]
+    assert found[-1][3].count("<br>") == 1
 
 
 def test_hostile_text_cannot_break_the_security_tables() -> None:
