@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PHOENIX = (sys.executable, "-m", "phoenix.main")
 MODEL = "rehearsal:seed=11,bad_code=0.5,schema_violation=0.2,latency=0.3"
-BRIEF = "# Tiny Sums\n\nA small library with arithmetic functions over integers, each documented with an example.\n"
+BRIEF = "# Tiny Sums\n\nA small library with arithmetic functions over integers, with an example each.\n"
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

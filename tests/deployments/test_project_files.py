@@ -91,3 +91,12 @@ def test_every_target_of_make_says_what_it_does() -> None:
     ).stdout
     targets = {line.split()[1] for line in said.splitlines()}
     assert targets == {"help", "setup", "demo", "test", "lint", "unit"}
+
+
+def test_the_ci_example_builds_with_the_command_that_exists() -> None:
+    found = yaml.safe_load((ROOT / "deployments/ci/github-actions.yml").read_text())
+    [step] = [s for s in found["jobs"]["build"]["steps"] if "phoenix build" in s.get("run", "")]
+    command = [sys.executable, "-m", "phoenix.main", "build", "--help"]
+    help_text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for word in step["run"].split():
+        assert not word.startswith("--") or word in help_text
