@@ -1,7 +1,7 @@
 """Opening a run: its services, its row, and the execution that carries it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +101,18 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 progress=LISTENER.get(),
             )
             context.progress("opened", {"run": run, "project": context.project})
-            with bound(run=run, project=context.project):
+            with bound(run=run, project=context.project), _named(run):
                 yield Telling(context)
+
+
+@contextmanager
+def _named(run: str) -> Iterator[None]:
+    """An error that surfaces whole names its run."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in run {run}; type the same command again to continue it")
+        raise
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from services.sandbox.bubblewrap import Bubblewrap
 from services.sandbox.bwrap import ENVIRONMENT, Tools
 from services.sandbox.job import Job, Limits
 from services.sandbox.sandbox import Sandbox
+from services.sandbox.staging import sweep
 
 _INSTALL = "Install or repair it: apt-get install bubblewrap util-linux."
 _NAMESPACES = "In a container allow user namespaces and an unmasked /proc, or run as root with CAP_SYS_ADMIN."
@@ -31,6 +32,7 @@ async def open_sandbox(bwrap: str | None = None) -> Sandbox:
     tools = Tools(_find("bwrap", bwrap), _find("setpriv"), _find("prlimit"))
     key = (os.geteuid(), tools.bwrap, Path(tools.bwrap).stat().st_mtime)
     if key not in _proved:
+        sweep()
         sandbox = Bubblewrap(tools)
         await _probe(sandbox)
         _proved[key] = sandbox

@@ -1,5 +1,6 @@
 """The folder on our side that a sandbox sees read-only."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,22 @@ _ETC = {
 }
 
 
+PREFIX = "phoenix-sandbox-"
+
+
+def sweep() -> None:
+    """Remove the folders that killed processes of this user left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).split("-")[0]
+        gone = owner.isdigit() and not Path("/proc", owner).exists()
+        if gone and folder.is_dir() and folder.owner() == Path("/proc/self").owner():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def staged(job: Job, uid: int) -> Iterator[Path]:
     """A folder with code/, tests/ and etc/, gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="phoenix-sandbox-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         _write(folder / "code", job.code)
         _write(folder / "tests", job.tests)

@@ -8,7 +8,6 @@ import pytest
 
 from tests.model_server import ModelServer, answer, status
 from tests.phoenix.command import Done, environment, phoenix
-from tests.platform import BRIEF, Platform
 
 REHEARSAL = ("--model", "rehearsal:seed=7", "--approve", "auto")
 
@@ -17,24 +16,6 @@ REHEARSAL = ("--model", "rehearsal:seed=7", "--approve", "auto")
 def home(tmp_path: Path) -> dict[str, str]:
     """An environment with an empty home and nothing else."""
     return environment(PHOENIX_HOME=str(tmp_path / "home"), DATABASE_URL=None)
-
-
-@pytest.fixture
-def served(platform: Platform) -> dict[str, str]:
-    """An environment with every service running."""
-    return environment(
-        PHOENIX_HOME=str(platform.folder / "home"),
-        DATABASE_URL=platform.database_url,
-        PREFECT_API_URL=platform.prefect_url,
-    )
-
-
-@pytest.fixture
-def brief(tmp_path: Path) -> str:
-    """A good brief's file."""
-    path = tmp_path / "brief.md"
-    path.write_text(BRIEF)
-    return str(path)
 
 
 def refused(done: Done, code: int, *says: str) -> None:

@@ -11,29 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.phoenix.command import ROOT, environment, phoenix
+from tests.phoenix.command import ROOT, phoenix
 from tests.platform import BRIEF, Platform, git
 
 pytestmark = pytest.mark.services
 MODEL = ("--model", "rehearsal:seed=7,bad_code=0.4")
-
-
-@pytest.fixture
-def served(platform: Platform) -> dict[str, str]:
-    """An environment with every service running."""
-    return environment(
-        PHOENIX_HOME=str(platform.folder / "home"),
-        DATABASE_URL=platform.database_url,
-        PREFECT_API_URL=platform.prefect_url,
-    )
-
-
-@pytest.fixture
-def brief(tmp_path: Path) -> str:
-    """A good brief's file."""
-    path = tmp_path / "brief.md"
-    path.write_text(BRIEF)
-    return str(path)
 
 
 def test_build_prints_one_json_object_that_keeps_the_contract(

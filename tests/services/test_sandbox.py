@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -257,3 +258,17 @@ def test_what_a_terminal_would_obey_is_made_visible() -> None:
     assert escape(b"a\tb\n") == "a\tb\n"
     assert escape(b"\x1b[31m\r\x07\xff") == "\\x1b[31m\\r\\x07\\xff"
     assert escape("\u202e\u200b\x9b é 漢".encode()) == "\\u202e\\u200b\\x9b é 漢"
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not(tmp_path: Path) -> None:
+    script = (
+        "import os, tempfile; from pathlib import Path; from services.sandbox.staging import PREFIX, sweep\n"
+        "tempfile.tempdir = os.environ['PLACE']; place = Path(os.environ['PLACE'])\n"
+        "for owner in (os.getpid(), 2**22 + 1): (place / f'{PREFIX}{owner}-x').mkdir()\n"
+        "sweep(); print([p.name.split('-')[2] == str(os.getpid()) for p in place.iterdir()])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        env={**os.environ, "PLACE": str(tmp_path)}, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.strip() == "[True]"
