@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from flows.items import record_item
 from flows.order import Ending
+from flows.trailers import GATE, trailers_of
 from schemas.base import canonical_json
 from schemas.errors import WaitingForApproval
 from schemas.failure import Feedback
-from schemas.policy import money, plain
+from schemas.policy import money
 from schemas.project import MANIFEST_PATH
 from schemas.stateflow import State
 from schemas.verdict import Status
@@ -21,8 +22,6 @@ from tasks.stage import ACTOR, Telling
 
 if TYPE_CHECKING:
     from flows.lite import Finished
-
-GATE = "release"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ async def release(telling: Telling, finished: "Finished", output: str | None) ->
         await telling.move(State.REJECTED, "reject")
         return Ending(run=context.run, state=State.REJECTED, message=asked.comment or "No reason was given.")
     folder = Path(output) if output else context.home / "releases" / context.project
-    commit = await _commit(telling, finished, asked, folder)
+    commit = await _commit(telling, finished, folder)
     news = "committed" if commit.new else "unchanged, this tree was there already"
     return Ending(
         run=context.run,
@@ -124,19 +123,12 @@ async def digest_text(telling: Telling, finished: "Finished") -> str:
     return "\n".join(lines[:60])
 
 
-async def _commit(telling: Telling, finished: "Finished", asked: Asked, folder: Path) -> repository.Commit:
+async def _commit(telling: Telling, finished: "Finished", folder: Path) -> repository.Commit:
     context, tree = telling.context, finished.tree
     manifest = next(f for f in tree.files if f.path == MANIFEST_PATH)
     async with context.database.transaction() as conn:
-        spent = await usage.run_usage(conn, context.run)
         latest = await releases.get_release(conn, context.project)
-    trailers = {
-        "Phoenix-Run": context.run,
-        "Phoenix-Brief": context.brief.digest(),
-        "Phoenix-Tree": tree.digest_of_tree,
-        "Phoenix-Approved-By": asked.who or "",
-        "Phoenix-Cost-USD": plain(spent.cost_usd),
-    }
+        trailers = await trailers_of(conn, context.project, context.run, tree.digest_of_tree)
     title = f"Release {finished.version} of {context.project}"
     commit = await repository.write_release(folder, tree.files, title, trailers)
     async with context.database.transaction() as conn:

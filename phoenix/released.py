@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from flows.order import BuildOrder
+from flows.trailers import trailers_of
 from schemas.base import SourceFile
-from schemas.policy import plain
+from schemas.project import tree_digest
 from services import repository
-from services.database import Database, approvals, releases, runs, store, usage
+from services.database import Database, releases, runs, store
 
 _FILES = TypeAdapter(tuple[SourceFile, ...])
 
@@ -35,19 +35,7 @@ async def released(database: Database, home: Path, order: BuildOrder) -> Release
         if (run.brief, run.policy) != (brief.digest(), order.policy.digest()):
             return None
         files = _FILES.validate_json(await store.get_artifact(conn, release.files))
-        trailers = await trailers_of(conn, run)
+        trailers = await trailers_of(conn, brief.slug, run.id, tree_digest(files))
     folder = Path(order.output) if order.output else home / "releases" / brief.slug
     await repository.write_release(folder, files, f"Release {release.version} of {brief.slug}", trailers)
     return Released(run.id, str(folder))
-
-
-async def trailers_of(conn: AsyncConnection, run: runs.Run) -> dict[str, str]:
-    """The commit trailers of a run's release."""
-    spent = await usage.run_usage(conn, run.id)
-    decided = [a for a in await approvals.list_approvals(conn, run=run.id) if a.decision == "approve"]
-    return {
-        "Phoenix-Run": run.id,
-        "Phoenix-Brief": run.brief,
-        "Phoenix-Approved-By": decided[-1].who or "" if decided else "",
-        "Phoenix-Cost-USD": plain(spent.cost_usd),
-    }
