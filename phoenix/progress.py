@@ -28,7 +28,7 @@ class Progress:
         """Take note of what happened."""
         if kind == "opened":
             self.run = facts["run"]
-            logger().info("run", run=self.run, project=facts["project"])
+            self._note(f"run {self.run} of {facts['project']}")
         elif kind == "entered":
             self._show(facts["state"])
         elif kind == "left":
@@ -37,7 +37,7 @@ class Progress:
             self.programs.append((facts["program"], facts["seconds"]))
             self.place = facts["place"]
         elif kind == "note":
-            logger().info(facts["text"])
+            self._note(facts["text"])
 
     def close(self) -> None:
         """End the live line."""
@@ -45,14 +45,20 @@ class Progress:
             self._live.stop()
             self._live = None
 
+    def _note(self, text: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(text, err=True)
+        else:
+            logger().info(text)
+
     def _left(self, facts: Mapping[str, Any]) -> None:
         from tasks.describe import headline
 
         self.close()
         told = headline(facts["answer"])
         if not sys.stderr.isatty():
-            shown = {key: facts[key] for key in ("stage", "outcome", "cached")}
-            logger().info("left", **shown, seconds=round(facts["seconds"], 1), told=told)
+            shown = {key: facts[key] for key in ("outcome", "cached")}
+            logger().info(facts["stage"], **shown, seconds=round(facts["seconds"], 1), told=told)
             return
         mark = "✗" if facts["outcome"] == "failed" else "✓"
         known = " known" if facts["cached"] else f"{facts['seconds']:5.1f}s"

@@ -123,9 +123,9 @@ def _verdicts(told: dict[State, BaseModel]) -> dict[str, Any]:
 
 
 def _message(events: list[Event]) -> str:
-    last = events[-1] if events else None
     halts = [e for e in events if e.kind is EventKind.HALTED]
     states = [e.to_state for e in events if e.kind is EventKind.ENTERED]
     if states and states[-1] is State.HALTED and halts:
         return str(halts[-1].payload["message"])
-    return f"{len(events)} events, the last {last.kind} at {last.at}" if last else "no events"
+    executions = sum(e.kind is EventKind.EXECUTION_OPENED for e in events)
+    return f"{len(events)} events in {executions} execution(s)"

@@ -33,14 +33,14 @@ def describe(answer: StageAnswer | Evidence) -> str:
 
 @describe.register
 def _(answer: Evidence) -> str:
-    head = f"## {answer.state} failed\n\n**{answer.cause}**: {answer.summary}"
+    head = f"## {answer.state} failed: {answer.summary}\n\n**Cause**: {answer.cause}"
     return f"{head}\n\n{_code(answer.details, 'text')}"
 
 
 @describe.register
 def _(answer: Intake) -> str:
     figures = f"{answer.words} words, {answer.sentences} sentences, {answer.features} listed features"
-    return f"## The brief\n\n{figures}."
+    return f"## The brief has {figures}"
 
 
 @describe.register
@@ -61,7 +61,7 @@ def _(answer: Plan) -> str:
     names += [f"`class {c.name}`" for c in answer.contract.classes]
     names += [f"`{name}`" for name in answer.contract.type_names()]
     parts = [
-        f"## {' '.join(answer.srs.title.split())}",
+        f"## {' '.join(answer.srs.title.split())}: {len(rows)} criteria, {len(answer.suite.tests)} red tests",
         answer.srs.purpose,
         _table(("criterion", "text"), rows),
     ]
@@ -127,7 +127,8 @@ def _(answer: Review) -> str:
     ]
     note = "*Claimed*: every test marked with the criterion passed. *Shown*: a mutant was killed by them."
     table = _table(("criterion", "claimed", "shown", "tests", "text"), rows)
-    return f"## Traceability\n\n{table}\n\n{note}"
+    head = f"## {len(rows)} criteria, each claimed by passed tests"
+    return f"{head}\n\n{table}\n\n{note}"
 
 
 @describe.register
@@ -138,7 +139,7 @@ def _(answer: ReleaseTree) -> str:
 
 @describe.register
 def _(answer: Diagnosis) -> str:
-    return f"## {answer.outcome}\n\n**Cause**: {answer.cause}\n\n{answer.reason}"
+    return f"## {answer.outcome}: {answer.reason}\n\n**Cause**: {answer.cause}"
 
 
 def headline(answer: StageAnswer | Evidence) -> str:

@@ -158,4 +158,4 @@ def test_the_place_of_a_verdict_is_shown() -> None:
 def test_a_title_of_several_lines_stays_one_heading() -> None:
     plan = a_plan()
     srs = plan.srs.model_copy(update={"title": "Pairs\n| and | more"})
-    assert headline(plan.model_copy(update={"srs": srs})) == "Pairs | and | more"
+    assert headline(plan.model_copy(update={"srs": srs})) == "Pairs | and | more: 2 criteria, 2 red tests"
