@@ -15,7 +15,7 @@ import click
 
 from phoenix.progress import Progress
 from schemas.brief import MAX_BYTES, Brief, decode_brief, parse_brief
-from schemas.errors import InputError, PhoenixError
+from schemas.errors import InputError, PhoenixError, Unreachable
 from schemas.policy import GateRule, Mode, Policy
 from services.secrets import redact
 from services.settings import Settings, read_settings
@@ -145,6 +145,9 @@ async def _tell(
     os.environ.update(client_environment(settings.home, server.url))
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
+    import httpx
+    from prefect.exceptions import PrefectException
+
     from flows.build import build_flow
     from flows.context import LISTENER, SETTINGS
     from services.local.results import save_block
@@ -156,6 +159,11 @@ async def _tell(
         progress.path = (await build_flow(order)).path
     except PhoenixError as error:
         return error
+    except (httpx.HTTPError, PrefectException) as error:
+        return Unreachable(
+            f"the Prefect server at {server.url} stopped answering ({type(error).__name__}). "
+            "Nothing is lost: type the same command again to continue."
+        )
     finally:
         progress.close()
     return None

@@ -1,7 +1,7 @@
 """phoenix up: the local database and the Prefect server, until Ctrl-C."""
 
 import asyncio
-from contextlib import suppress
+import signal
 
 import click
 
@@ -11,8 +11,7 @@ from services.settings import read_settings
 
 def up_command() -> None:
     """Keep the services running."""
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve())
+    asyncio.run(_serve())
 
 
 async def _serve() -> None:
@@ -27,4 +26,7 @@ async def _serve() -> None:
         prefect_server(settings) as server,
     ):
         click.echo(f"Prefect UI: {server.ui_url}\nBuild something: phoenix build BRIEF\nStop with Ctrl-C.")
-        await asyncio.Event().wait()
+        stopped = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+        await stopped.wait()

@@ -1,6 +1,7 @@
 """What makes a function a stage: a key from its declared inputs, one Prefect task run for each visit,
 and one transaction that commits its answer with the event that announces it."""
 
+import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,12 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
+import httpx
 from prefect import Task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
+from prefect.exceptions import PrefectException
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 from pydantic import TypeAdapter
@@ -29,7 +32,7 @@ from schemas.lite import StageAnswer
 from schemas.policy import plain
 from schemas.stateflow import State, route
 from services.database import ledger, store, usage
-from services.telemetry import bound
+from services.telemetry import bound, logger
 from services.toolchain import environment_name
 from tasks.context import RunContext, Work
 from tasks.describe import describe
@@ -37,6 +40,8 @@ from tasks.describe import describe
 P = ParamSpec("P")
 R = TypeVar("R", bound=StageAnswer)
 ACTOR = "phoenix"
+PATIENCE_S = 5
+"""How long a stage waits for the Prefect server to take its artifact."""
 
 
 class StageFailed(Exception):
@@ -213,12 +218,18 @@ async def _run_visit(visit: Visit, key: str, inputs: dict[str, str]) -> dict[str
     async with context.database.transaction() as conn:
         body = await store.get_artifact(conn, known.answer)
     form = Evidence if known.outcome == "failed" else visit.stage.hints["return"]
-    await acreate_markdown_artifact(
-        describe(TypeAdapter(form).validate_json(body)),
-        key=f"{context.run}-{state.value.lower().replace('_', '-')}",
-        description=f"{state.value}: {known.outcome}",
-    )
+    await _show(context.run, state, known.outcome, describe(TypeAdapter(form).validate_json(body)))
     return {"outcome": known.outcome, "answer": known.answer}
+
+
+async def _show(run: str, state: State, outcome: str, text: str) -> None:
+    """Put the answer where people look; that it cannot be shown does not undo it."""
+    key = f"{run}-{state.value.lower().replace('_', '-')}"
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await acreate_markdown_artifact(text, key=key, description=f"{state.value}: {outcome}")
+    except (TimeoutError, httpx.HTTPError, PrefectException) as error:
+        logger().warning("the Prefect server took no artifact", stage=state.value, error=type(error).__name__)
 
 
 async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidence:

@@ -87,6 +87,7 @@ def client_environment(home: Path, url: str, *, debug: bool = False) -> dict[str
         "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_CLIENT_MAX_RETRIES": "3",
         "DO_NOT_TRACK": "1",
         **({} if debug else quiet),
     }
