@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 TREES = {
     "cron-calendar": "ae62b6f5d616fbbce1a78f701ab08b1b99c15e51",
     "duration": "ceaf0d2508b55fc0ebfc4675493974179929337a",
+    "json-diagnostics": "b32a0d2b9f892740c7b1fbc488c579224df5e7a2",
     "loan-schedule": "a71a205961406f109f84290996d40006ba7204a7",
 }
 """The git tree of each example's release."""
