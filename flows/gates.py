@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.items import record_item
 from flows.order import Ending
-from flows.trailers import GATE, trailers_of
+from flows.trailers import GATE, POLICY, human_subject, trailers_of
 from schemas.base import canonical_json
 from schemas.errors import WaitingForApproval
 from schemas.failure import Feedback
@@ -21,6 +21,8 @@ from services.database.approvals import Asked
 from tasks.stage import ACTOR, Telling
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from flows.lite import Finished
 
 
@@ -58,13 +60,14 @@ async def _decided(telling: Telling, finished: "Finished") -> Asked:
     shown = await digest_text(telling, finished)
     async with context.database.transaction() as conn:
         [shown_digest] = await store.put_artifacts(conn, [("shown", shown.encode())])
+        subject = await _subject(conn, telling, finished.tree.digest_of_tree)
         approval = await approvals.ask(
             conn,
             project=context.project,
             run=context.run,
             execution=context.execution,
             gate=GATE,
-            subject_digest=finished.tree.digest_of_tree,
+            subject_digest=subject,
             shown_digest=shown_digest,
             actor=ACTOR,
         )
@@ -75,11 +78,18 @@ async def _decided(telling: Telling, finished: "Finished") -> Asked:
         return await approvals.get_approval(conn, approval)
 
 
+async def _subject(conn: "AsyncConnection", telling: Telling, tree: str) -> str:
+    """What is decided: the tree, asked anew where only the policy approved it and a human is wanted."""
+    known = await approvals.decision_for(conn, telling.context.project, GATE, tree)
+    by_policy = known is not None and known.who == POLICY
+    return human_subject(tree) if by_policy and telling.context.policy.release_gate == "ask" else tree
+
+
 async def _ask(telling: Telling, approval: str, shown: str) -> None:
     context = telling.context
     if context.policy.release_gate == "auto":
         answer = terminal.Answer("approve", "")
-        who = "policy"
+        who = POLICY
     else:
         given = await terminal.ask(shown)
         if given is None:

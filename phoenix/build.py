@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -56,7 +57,7 @@ def build_command(
         release_gate=approve,
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
     ).tightened_by(wanted.asks)
-    order = BuildOrder(brief=wanted, policy=policy, output=str(output.absolute()) if output else None)
+    order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)
     return asyncio.run(run_build(settings, Wishes(order, record, as_json)))
 
 
@@ -98,8 +99,8 @@ def _money(text: str) -> Decimal:
 
 async def run_build(settings: Settings, wishes: Wishes, progress: Progress | None = None) -> int:
     """Open the services, tell the story, report it."""
-    from phoenix.released import released
-    from phoenix.result import result_of
+    from sqlalchemy.exc import OperationalError
+
     from services.repository import check_output
 
     order = wishes.order
@@ -107,6 +108,21 @@ async def run_build(settings: Settings, wishes: Wishes, progress: Progress | Non
         await check_output(Path(order.output))
     _check_record(wishes.record)
     progress = progress or Progress()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return await _with_services(settings, wishes, progress)
+    except OperationalError as error:
+        raise Unreachable(
+            f"the database stopped answering ({type(error.orig).__name__}). "
+            "Nothing is lost: type the same command again to continue."
+        ) from None
+
+
+async def _with_services(settings: Settings, wishes: Wishes, progress: Progress) -> int:
+    from phoenix.released import released
+    from phoenix.result import result_of
+
+    order = wishes.order
     async with AsyncExitStack() as stack:
         database = await open_services(stack, settings, order)
         unchanged = await released(database, settings.home, order)
@@ -116,6 +132,9 @@ async def run_build(settings: Settings, wishes: Wishes, progress: Progress | Non
         if run and wishes.record:
             await _record(database, run, order, wishes.record)
         result = await result_of(database, run, path=path) if run else None
+        if unchanged and result:
+            result["message"] = f"unchanged: release {result['release']['version']} was made from this brief"
+            result["items"] = [{**i, "rebuilt": False, "reason": "unchanged"} for i in result["items"]]
         return _report(result, error, wishes)
 
 
@@ -146,7 +165,7 @@ async def _tell(
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
     import httpx
-    from prefect.exceptions import PrefectException
+    from prefect.exceptions import ExternalSignal, PrefectException
 
     from flows.build import build_flow
     from flows.context import LISTENER, SETTINGS
@@ -159,6 +178,8 @@ async def _tell(
         progress.path = (await build_flow(order)).path
     except PhoenixError as error:
         return error
+    except ExternalSignal:
+        raise KeyboardInterrupt from None
     except (httpx.HTTPError, PrefectException) as error:
         return Unreachable(
             f"the Prefect server at {server.url} stopped answering ({type(error).__name__}). "

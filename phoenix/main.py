@@ -46,7 +46,7 @@ def main() -> None:
               help="Who decides at the release gate.")  # fmt: skip
 @click.option("--budget", type=str, metavar="USD", help="The cap of this run in US dollars.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
-              help="The folder of the git repository.")  # fmt: skip
+              help="The folder of the git repository (default: PHOENIX_HOME/releases/NAME).")  # fmt: skip
 @click.option("--record", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write every answer that the run used to FILE.")  # fmt: skip
 @click.option("--local", is_flag=True, help="Run in this process (the default while no platform is running).")

@@ -79,7 +79,12 @@ def parse_brief(text: str, source: str) -> Brief:
 
 
 def _split_front_matter(text: str, source: str) -> tuple[FrontMatter, str]:
+    text = text.lstrip("\ufeff \t\n")
     match = re.match(r"---[ \t]*\n(.*?\n)??---[ \t]*(?:\n|$)", text, re.DOTALL)
+    if not match and text.startswith("---") and text.splitlines()[0].strip() == "---":
+        raise InputError(
+            f"{source}: the front matter begins with '---' and is never closed. Close it with a line '---'."
+        )
     if not match:
         return FrontMatter(), text
     try:

@@ -40,6 +40,10 @@ _OPTIONS = (
 )
 
 
+LONGEST_NAME = 200
+"""Bytes of a folder's name; a scratch folder beside it has a longer one."""
+
+
 @dataclass(frozen=True)
 class Commit:
     """A release as git holds it."""
@@ -57,12 +61,20 @@ async def check_output(folder: Path) -> None:
     Raises:
         InputError: the folder cannot be written, or holds somebody else's work or changes.
     """
+    if not 0 < len(folder.name.encode()) <= LONGEST_NAME:
+        raise InputError(f"output {folder}: not a name for a folder. Give another --output.")
     await _finish_switch(folder)
     parent = next(p for p in (folder, *folder.parents) if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(
             f"output {folder}: {parent} is not a folder that you can write. Give another --output."
         )
+    try:
+        Path(tempfile.mkdtemp(prefix=".phoenix-", dir=parent if parent != folder else parent.parent)).rmdir()
+    except OSError as error:
+        raise InputError(
+            f"output {folder}: cannot be written ({error.strerror}). Give another --output."
+        ) from None
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MANIFEST_PATH).is_file() or not (folder / ".git").is_dir():

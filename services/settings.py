@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigurationError
 from schemas.policy import Tier
@@ -93,3 +93,9 @@ def read_settings() -> Settings:
         raise ConfigurationError(
             f"invalid setting: {problems}. Correct it in the environment or .env."
         ) from None
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"invalid setting: {error}. Correct it in the environment or .env."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("the file .env is not UTF-8 text. Save it as UTF-8, or remove it.") from None

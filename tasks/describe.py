@@ -134,7 +134,8 @@ def _(answer: Review) -> str:
 @describe.register
 def _(answer: ReleaseTree) -> str:
     files = "\n".join(f"- `{f.path}`" for f in answer.files)
-    return f"## Release tree `{answer.digest_of_tree[:12]}`\n\n{_verdicts(*answer.checks)}\n\n{files}"
+    head = f"## {len(answer.files)} files, content digest `{answer.digest_of_tree[:12]}`"
+    return f"{head}\n\n{_verdicts(*answer.checks)}\n\n{files}"
 
 
 @describe.register

@@ -32,6 +32,7 @@ from schemas.lite import StageAnswer
 from schemas.policy import plain
 from schemas.stateflow import State, route
 from services.database import ledger, store, usage
+from services.secrets import redact
 from services.telemetry import bound, logger
 from services.toolchain import environment_name
 from tasks.context import RunContext, Work
@@ -227,7 +228,7 @@ async def _show(run: str, state: State, outcome: str, text: str) -> None:
     key = f"{run}-{state.value.lower().replace('_', '-')}"
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await acreate_markdown_artifact(text, key=key, description=f"{state.value}: {outcome}")
+            await acreate_markdown_artifact(redact(text), key=key, description=f"{state.value}: {outcome}")
     except (TimeoutError, httpx.HTTPError, PrefectException) as error:
         logger().warning("the Prefect server took no artifact", stage=state.value, error=type(error).__name__)
 

@@ -59,7 +59,7 @@ def refusal(url: URL, error: DBAPIError) -> ConfigurationError | Unreachable:
     if isinstance(error, OperationalError):
         return Unreachable(
             f"cannot reach the database at {place(url)}: {reason[:300]}; "
-            "is PostgreSQL running? phoenix doctor"
+            "start PostgreSQL, or type 'phoenix doctor' to check every part"
         )
     return ConfigurationError(
         f"cannot use the database at {place(url)}: {reason[:300]}. Correct DATABASE_URL."

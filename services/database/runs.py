@@ -184,7 +184,7 @@ async def _carried(db: Database, run: str) -> PhoenixError:
     who = f" (pid {row.pid} on {row.host})" if row else ""
     return InputError(
         f"run {run} is being carried by another process{who}. "
-        f"Wait for it, stop it, or type 'phoenix status {run} --watch'."
+        f"Wait for it, stop it, or look with 'phoenix status {run}'."
     )
 
 

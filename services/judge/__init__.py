@@ -23,7 +23,7 @@ IMPORT_FAILED = "import of the wheel failed"
 RED = frozenset({"NotImplementedError", "AssertionError", "Failed"})
 """Errors that make a test red on the stub for the right reason."""
 
-LIMITS = Limits(wall_s=120, cpu_s=120, memory_mb=1024)
+LIMITS = Limits(wall_s=60, cpu_s=60, memory_mb=1024)
 
 
 @dataclass(frozen=True)

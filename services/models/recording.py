@@ -43,7 +43,8 @@ def read_recording(path: Path) -> Recording:
         raise InputError(f"the recording {path} is not JSON; write a new one with --record FILE.") from None
     try:
         if isinstance(data, dict):
-            data["entries"] = [_joined(entry) for entry in data.get("entries") or ()]
+            entries = data.get("entries")
+            data["entries"] = [_joined(e) for e in entries] if isinstance(entries, list) else entries
         recording = Recording.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]

@@ -150,6 +150,17 @@ async def test_nothing_is_released_before_the_gate_is_decided(platform: Platform
     assert "Phoenix-Approved-By: ada" in git(ending.path, "log", "-1", "--format=%B")
 
 
+async def test_a_policys_approval_never_stands_where_a_human_is_wanted(platform: Platform) -> None:
+    await platform.build(order())
+    await waits(platform, order(release_gate="ask"))
+    await decide(platform, "approve")
+    ending = await platform.build(order(release_gate="ask"))
+    async with platform.database() as database, database.transaction() as conn:
+        asked = await approvals.list_approvals(conn)
+    assert [(a.who, a.decision) for a in asked] == [("policy", "approve"), ("ada", "approve")]
+    assert ending.state == "COMPLETED"
+
+
 async def test_a_rejected_release_ends_the_run(platform: Platform, tmp_path: Path) -> None:
     wanted = order(release_gate="ask")
     await waits(platform, wanted)

@@ -151,6 +151,19 @@ def test_nobody_at_the_terminal_waits_and_names_the_way_on(served: dict[str, str
     assert result["models"] | {"cost_usd": None} == result["models"] | {"calls": 0, "cost_usd": None}
 
 
+def test_outputs_without_a_name_or_with_too_long_a_one_are_refused(home: dict[str, str], brief: str) -> None:
+    for output in ("/", "x" * 300):
+        refused(
+            phoenix("build", brief, *REHEARSAL, "--output", output, env=home), 2, "not a name for a folder"
+        )
+
+
+def test_a_bad_setting_is_named(home: dict[str, str], brief: str) -> None:
+    env = {**home, "PHOENIX_PRICES": "{bad"}
+    refused(phoenix("build", brief, *REHEARSAL, env=env), 2, "prices")
+    refused(phoenix("status", env={**home, "PHOENIX_BUDGET_USD": "much"}), 2, "PHOENIX_BUDGET_USD")
+
+
 def test_unknown_schemas_projects_and_examples_are_refused(home: dict[str, str], tmp_path: Path) -> None:
     refused(phoenix("schema", "nothing", env=home), 2, "nothing", "contract")
     refused(phoenix("demo", "--example", "nothing", env=home), 2, "nothing", "duration")

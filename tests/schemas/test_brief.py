@@ -77,10 +77,6 @@ def test_empty_front_matter_asks_for_nothing(matter: str) -> None:
     assert brief == parse_brief("# Title\n\nWish.\n", "b.md")
 
 
-def test_an_open_front_matter_is_text() -> None:
-    assert parse_brief("---\n# Title\n\nWish.\n", "b.md").text == "---\n# Title\n\nWish.\n"
-
-
 @pytest.mark.parametrize(
     ("matter", "said"),
     [
@@ -123,3 +119,10 @@ def test_any_text_is_a_brief_or_a_clear_refusal(text: str) -> None:
 def test_a_brief_holds_a_valid_slug() -> None:
     with pytest.raises(ValidationError):
         Brief(slug="../x", title="x", text="x")
+
+
+def test_front_matter_that_is_not_closed_is_refused_and_its_caps_are_not_lost() -> None:
+    with pytest.raises(InputError, match="never closed"):
+        parse_brief("---\nbudget_usd: 1\n# Title\nWish.\n", "brief")
+    late = parse_brief("\n\n---\nbudget_usd: 1\n---\n# Title\nWish.\n", "brief")
+    assert late.asks.budget_usd == 1

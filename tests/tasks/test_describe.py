@@ -90,9 +90,10 @@ def type_of_release() -> type[StageAnswer]:
 async def test_a_release_tree_names_its_digest_and_what_was_not_run() -> None:
     tree = await completed()
     text = describe(tree)
-    assert text.splitlines()[0] == f"## Release tree `{tree.digest_of_tree[:12]}`"
+    title = f"{len(tree.files)} files, content digest"
+    assert text.splitlines()[0] == f"## {title} `{tree.digest_of_tree[:12]}`"
     assert "| SBOM | not run |" in text
-    assert headline(tree) == f"Release tree {tree.digest_of_tree[:12]}"
+    assert headline(tree) == f"{title} {tree.digest_of_tree[:12]}"
 
 
 def test_a_plain_object_has_no_description() -> None:
