@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -58,7 +58,18 @@ def build_command(
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
     ).tightened_by(wanted.asks)
     order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)
-    return asyncio.run(run_build(settings, Wishes(order, record, as_json)))
+    return to_its_end(run_build(settings, Wishes(order, record, as_json)))
+
+
+def to_its_end(work: Coroutine[Any, Any, int]) -> int:
+    """The exit code of the work; what Prefect makes of SIGTERM while a flow runs is an interruption."""
+    try:
+        return asyncio.run(work)
+    except BaseException as error:
+        prefect = sys.modules.get("prefect.exceptions")
+        if prefect and isinstance(error, prefect.ExternalSignal):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def start(settings: Settings) -> Settings:
@@ -165,7 +176,7 @@ async def _tell(
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
     import httpx
-    from prefect.exceptions import ExternalSignal, PrefectException
+    from prefect.exceptions import PrefectException
 
     from flows.build import build_flow
     from flows.context import LISTENER, SETTINGS
@@ -178,8 +189,6 @@ async def _tell(
         progress.path = (await build_flow(order)).path
     except PhoenixError as error:
         return error
-    except ExternalSignal:
-        raise KeyboardInterrupt from None
     except (httpx.HTTPError, PrefectException) as error:
         return Unreachable(
             f"the Prefect server at {server.url} stopped answering ({type(error).__name__}). "

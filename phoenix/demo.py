@@ -1,6 +1,5 @@
 """phoenix demo: an example built from its recorded answers, from an empty home."""
 
-import asyncio
 import shutil
 import tempfile
 from collections import Counter
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from phoenix.build import Wishes, run_build, start
+from phoenix.build import Wishes, run_build, start, to_its_end
 from phoenix.progress import Progress
 from schemas.brief import parse_brief
 from schemas.errors import InputError
@@ -35,7 +34,7 @@ def demo_command(output: Path, example: str | None, keep: bool, as_json: bool) -
     settings = start(read_settings().model_copy(update=alone))
     progress = Progress()
     try:
-        code = asyncio.run(_demo(settings, name, output / name, as_json, progress))
+        code = to_its_end(_demo(settings, name, output / name, as_json, progress))
         if not as_json:
             click.echo(sandbox_summary(progress))
         if keep:

@@ -77,3 +77,23 @@ async def paid(url: str) -> dict[str, tuple[int, object]]:
     async with await Database.open(url) as database, database.transaction() as conn:
         rows = await conn.execute(text("select digest, attempts, cost from model_calls where state = 'done'"))
         return {row.digest: (row.attempts, row.cost) for row in rows}
+
+
+async def test_a_terminated_build_says_that_nothing_is_lost(platform: Platform, tmp_path: Path) -> None:
+    brief = tmp_path / "brief.md"
+    brief.write_text(BRIEF)
+    env = environment(
+        PHOENIX_HOME=str(tmp_path / "home"),
+        DATABASE_URL=platform.database_url,
+        PREFECT_API_URL=platform.prefect_url,
+    )
+    arguments = ("build", str(brief), "--model", "rehearsal:latency=2", "--approve", "auto")
+    process = phoenix_process(*arguments, env=env)
+    async with platform.database() as database:
+        while process.poll() is None and await events_so_far(database) < 6:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode().splitlines()[-1].startswith("phoenix: stopped; nothing is lost")
+    assert "Traceback" not in err.decode()
