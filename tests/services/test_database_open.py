@@ -55,7 +55,7 @@ async def test_nothing_listening_is_unreachable_in_one_line_without_the_password
         await Database.open("postgresql://me:s3cret@127.0.0.1:9/phoenix")
     message = str(caught.value)
     assert "127.0.0.1:9/phoenix" in message
-    assert message.endswith("is PostgreSQL running? phoenix doctor")
+    assert message.endswith("type 'phoenix doctor' to check every part")
     assert "s3cret" not in message
     assert "\n" not in message
 
