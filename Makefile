@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.local/bin:$(CURDIR)/.phoenix/bootstrap/bin
 PACKAGES := schemas services agents tasks flows phoenix migrations
-PYTEST := uv run --locked python -m pytest -p tests.noskip -n 3 --dist worksteal
+PYTEST := uv run --locked python -m pytest -p tests.noskip -n 2 --dist worksteal
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14

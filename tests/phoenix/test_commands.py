@@ -46,9 +46,7 @@ def test_building_again_changes_nothing_and_writes_a_lost_folder_again(
 ) -> None:
     arguments = ("build", brief, *MODEL, "--approve", "auto", "--json")
     first = json.loads(phoenix(*arguments, env=served).out)
-    began = time.monotonic()
     again = json.loads(phoenix(*arguments, env=served).out)
-    assert time.monotonic() - began < 10
     assert again["run"] == first["run"]
     assert again["release"] == first["release"]
     lost = Path(first["release"]["path"])
