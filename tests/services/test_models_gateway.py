@@ -331,7 +331,7 @@ async def test_a_cancelled_call_is_charged_and_its_claim_given_back(embedded: Da
 
 async def test_a_throttled_call_holds_the_others_back(embedded: Database) -> None:
     with ModelServer(play.status(429, retry_after="3"), play.answer()) as server:
-        async with bench(embedded, settings(server)) as b:
+        async with bench(embedded, settings(server, PHOENIX_MODEL_TIMEOUT=30)) as b:
             first = asyncio.create_task(b.ask(request("1")))
             await reached(server, 1)
             await asyncio.sleep(0.5)
