@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default::DeprecationWarning", "default::ResourceWarning"),
 ]
 MODEL = "rehearsal:seed=11,bad_code=0.5,schema_violation=0.2,latency=0.3"
-KILLS = 3
+KILLS = 5
 
 
 async def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
