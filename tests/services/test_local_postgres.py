@@ -45,8 +45,8 @@ async def test_what_was_written_is_there_at_the_second_start(home: Path) -> None
 async def test_users_at_the_same_time_share_one_server_and_the_last_one_stops_it(home: Path) -> None:
     async with user("postgres", home) as first, user("postgres", home) as second:
         async with embedded_postgres(home) as url:
+            assert [first.says(), second.says()] == [url, url]
             ours = pid(home)
-        assert [first.says(), second.says()] == [url, url]
         assert await ask(url, "SELECT 1") == 1
         assert pid(home) == ours
         assert os.getsid(ours) != os.getsid(0)
