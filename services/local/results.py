@@ -1,9 +1,11 @@
 """Prefect's result cache over our own results: what it finds is what the task bodies committed."""
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 from prefect._internal.result_records import ResultRecord, ResultRecordMetadata
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.filesystems import WritableFileSystem
 from prefect.serializers import JSONSerializer
 
@@ -12,6 +14,8 @@ Reader = Callable[[str], Awaitable[tuple[str, str] | None]]
 
 NAME = "default"
 REFERENCE = f"phoenix-results/{NAME}"
+
+TRIES = 5
 
 _reader: Reader | None = None
 
@@ -53,5 +57,12 @@ def record(key: str, outcome: str, answer: str) -> bytes:
 async def save_block() -> PhoenixResults:
     """The block, saved on the server: give it to the flow as `result_storage`, its tasks inherit it."""
     block = PhoenixResults()
-    await block.asave(NAME, overwrite=True)
+    for tries in count(1):
+        try:
+            await block.asave(NAME, overwrite=True)
+            break
+        except ObjectAlreadyExists:
+            # Another process saves it at the same moment: it is there when we look again.
+            if tries == TRIES:
+                raise
     return block

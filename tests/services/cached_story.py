@@ -107,7 +107,7 @@ async def prove(home: Path) -> dict[str, object]:
         await asyncio.gather(fails(Fatal), fails(Passing), return_exceptions=True)
 
     results.bind(read)
-    await results.save_block()
+    await asyncio.gather(*(results.save_block() for _ in range(8)))
     await results.save_block()
     first, second = await story(), await story()
     rows.clear()
