@@ -8,7 +8,8 @@ from prefect import flow
 from flows.order import BuildOrder, Ending
 from flows.versions import next_version
 from schemas.failure import Notes
-from schemas.lite import Build, Plan, Polished, ReleaseTree, Review, SecurityAudit
+from schemas.lite import Plan, Polished
+from schemas.stages import Build, ReleaseTree, Review, SecurityAudit
 from schemas.stateflow import State
 from services.local.results import REFERENCE
 from tasks.aggregation import aggregate

@@ -7,8 +7,9 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events import Event, EventKind
-from schemas.lite import Build, Green, Plan, ReleaseTree, SecurityAudit, Triage
+from schemas.lite import Green, Plan
 from schemas.policy import plain
+from schemas.stages import Build, ReleaseTree, SecurityAudit, Triage
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.database import Database, approvals, items, ledger, releases, runs, store, usage

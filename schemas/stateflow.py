@@ -123,7 +123,7 @@ _MAIN = _flow(
 
 WORKING = tuple(s for s in State if s in STAGES and s not in (S.FAILURE_ANALYSIS, S.AUTOMATED_RETHINK))
 
-_FAILURES = _flow(*((s, "failed", S.FAILURE_ANALYSIS) for s in WORKING))
+_FAILURES = _flow(*((s, "failed", S.FAILURE_ANALYSIS) for s in (*WORKING, S.GENERATION_CYCLE)))
 
 _REPAIRS = _flow(
     *((S.FAILURE_ANALYSIS, "repair", s) for s in WORKING if s is not S.INITIALIZING),

@@ -1,9 +1,10 @@
 """AGGREGATION: one tree that builds as a wheel, installs cleanly and passes its tests as installed."""
 
 from schemas.failure import Cause
-from schemas.lite import Build, Plan, Polished
+from schemas.lite import Plan, Polished
 from schemas.project import package_tree
 from schemas.render import rendered_files
+from schemas.stages import Build
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import IMPORT_FAILED

@@ -5,8 +5,9 @@ import yaml
 from schemas.base import SourceFile
 from schemas.brief import Brief
 from schemas.failure import Cause
-from schemas.lite import Build, Plan, Polished, ReleaseTree, Review
+from schemas.lite import Plan, Polished
 from schemas.project import manifest_file, manifest_of, render_changelog, render_workflow, tree_digest
+from schemas.stages import Build, ReleaseTree, Review
 from schemas.stateflow import State
 from schemas.verdict import Status, Verdict
 from tasks.context import Work

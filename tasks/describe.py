@@ -7,19 +7,8 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 from schemas.failure import Evidence
-from schemas.lite import (
-    Build,
-    Diagnosis,
-    Green,
-    Intake,
-    Plan,
-    Polished,
-    ReleaseTree,
-    Review,
-    SecurityAudit,
-    StageAnswer,
-    Triage,
-)
+from schemas.lite import Green, Plan, Polished
+from schemas.stages import Build, Diagnosis, Intake, ReleaseTree, Review, SecurityAudit, StageAnswer, Triage
 from schemas.verdict import Status, Verdict
 
 _MARKS = {Status.PASSED: "passed", Status.FAILED: "**failed**", Status.NOT_RUN: "not run"}

@@ -1,7 +1,7 @@
 """FAILURE_ANALYSIS: the cause of a failure and the state that can mend it; rules only on the Lite path."""
 
 from schemas.failure import Cause, Evidence
-from schemas.lite import Diagnosis
+from schemas.stages import Diagnosis
 from schemas.stateflow import State
 from tasks.context import Work
 from tasks.stage import stage

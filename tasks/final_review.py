@@ -1,8 +1,9 @@
 """FINAL_REVIEW: requirement, criterion, test and verdict in one matrix."""
 
 from schemas.failure import Cause
-from schemas.lite import Build, Plan, Review, Trace
+from schemas.lite import Plan
 from schemas.srs import SRS
+from schemas.stages import Build, Review, Trace
 from schemas.stateflow import State
 from schemas.verdict import Status, Verdict
 from tasks.context import Work

@@ -9,9 +9,10 @@ from schemas.base import SourceFile
 from schemas.conformance import complexity, parse_source
 from schemas.errors import UnusableAnswer
 from schemas.failure import Cause, Notes, notes_text
-from schemas.lite import Green, Measures, Plan, Polished
+from schemas.lite import Green, Plan, Polished
 from schemas.prose import sources_text
 from schemas.render import rendered_files
+from schemas.stages import Measures
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Verdict
 from services.judge import as_bytes

@@ -10,9 +10,10 @@ from schemas.answers import SecurityAnswer
 from schemas.base import SourceFile
 from schemas.conformance import TEST_TOOLS, import_problems
 from schemas.failure import Cause
-from schemas.lite import Plan, Polished, SecurityAudit
+from schemas.lite import Plan, Polished
 from schemas.prose import sources_text
 from schemas.render import rendered_files
+from schemas.stages import SecurityAudit
 from schemas.stateflow import State
 from schemas.verdict import Finding, Severity, Status, Verdict
 from services.judge import as_bytes

@@ -28,8 +28,8 @@ from schemas.base import canonical_json, digest
 from schemas.errors import UnusableAnswer
 from schemas.events import EventKind
 from schemas.failure import Cause, Evidence
-from schemas.lite import StageAnswer
 from schemas.policy import plain
+from schemas.stages import StageAnswer
 from schemas.stateflow import State, route
 from services.database import ledger, store, usage
 from services.secrets import redact

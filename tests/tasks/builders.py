@@ -10,11 +10,12 @@ from schemas.brief import Brief
 from schemas.calls import Reply, Request
 from schemas.contract import Constant, Contract, ExceptionType, Function, Raises
 from schemas.failure import Cause, Evidence
-from schemas.lite import Build, Green, Measures, Plan, Polished, Review
+from schemas.lite import Green, Plan, Polished
 from schemas.policy import Policy, Tier
 from schemas.project import package_tree
 from schemas.render import rendered_files
 from schemas.srs import SRS, Criterion, Requirement
+from schemas.stages import Build, Measures, Review
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Confinement, Status, Suite, TestOutcome, Verdict
 from services.database import Database

@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.failure import Cause, Evidence
-from schemas.lite import Build, Plan, Polished
+from schemas.lite import Plan, Polished
+from schemas.stages import Build
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import Judge

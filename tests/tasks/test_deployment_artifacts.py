@@ -7,8 +7,8 @@ import yaml
 
 from schemas.base import SourceFile, text_digest
 from schemas.failure import Cause
-from schemas.lite import Build, ReleaseTree
 from schemas.project import MANIFEST_PATH, tree_digest
+from schemas.stages import Build, ReleaseTree
 from schemas.stateflow import State
 from schemas.verdict import Status
 from tasks.deployment_artifacts import generate_deployment_artifacts

@@ -5,16 +5,7 @@ import re
 import pytest
 
 from schemas.failure import Evidence
-from schemas.lite import (
-    Diagnosis,
-    Intake,
-    Measures,
-    Review,
-    SecurityAudit,
-    StageAnswer,
-    Trace,
-    Triage,
-)
+from schemas.stages import Diagnosis, Intake, Measures, Review, SecurityAudit, StageAnswer, Trace, Triage
 from schemas.verdict import Finding, Judgement, Severity, Status, Verdict
 from tasks.describe import describe, headline
 from tests.tasks.builders import (

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.failure import Cause, Evidence
-from schemas.lite import Diagnosis
+from schemas.stages import Diagnosis
 from schemas.stateflow import State, allowed, route
 from tasks.failure_analysis import ROUTES, analyse_failure
 from tests.tasks.builders import evidence, work_in

@@ -6,7 +6,8 @@ import pytest
 
 from schemas.base import SourceFile
 from schemas.failure import Cause, Evidence
-from schemas.lite import Plan, Polished, SecurityAudit
+from schemas.lite import Plan, Polished
+from schemas.stages import SecurityAudit
 from schemas.stateflow import State
 from schemas.verdict import Severity, Status, Suite
 from services.judge import Judge
