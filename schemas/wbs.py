@@ -89,20 +89,16 @@ class ItemSpec(Value):
     id: ItemId
     title: Text
     contract: Contract
-    srs: SRS
-    """The requirements that it serves, with just the criteria that its tests must show."""
+    srs: SRS | None
+    """The requirements that it serves, with just the criteria that its tests must show; None without bodies."""
     needs: tuple[Contract, ...]
     """The contracts that it builds on, and those whose types their signatures use."""
     complexity: int
 
     def key(self) -> str:
         """The digest that names the item: its contract, its criteria and what it builds on, not its id."""
-        texts = [r.text for r in self.srs.requirements]
-        criteria = [(c.id, c.text) for r in self.srs.requirements for c in r.criteria]
-        needs = [c.digest() for c in self.needs]
-        return digest(
-            {"contract": self.contract, "requirements": texts, "criteria": criteria, "needs": needs}
-        )
+        requirements = self.srs.requirements if self.srs else ()
+        return digest({"contract": self.contract, "requirements": requirements, "needs": self.needs})
 
 
 def item_spec(wbs: WBS, srs: SRS, identity: str) -> ItemSpec:
@@ -126,14 +122,16 @@ def item_spec(wbs: WBS, srs: SRS, identity: str) -> ItemSpec:
     )
 
 
-def _part(srs: SRS, item: WorkItem) -> SRS:
-    """The part of a specification that an item serves; empty of requirements for one without bodies."""
+def _part(srs: SRS, item: WorkItem) -> SRS | None:
+    """The part of a specification that an item serves."""
     served = [
         Requirement(id=r.id, text=r.text, criteria=kept)
         for r in srs.requirements
         if (kept := tuple(c for c in r.criteria if c.id in item.criteria))
     ]
-    return SRS.model_construct(
+    if not served:
+        return None
+    return SRS(
         title=item.title,
         purpose=item.contract.doc,
         requirements=tuple(served),
@@ -231,9 +229,8 @@ def _twice(kind: str, names: Iterable[str], rule: str) -> list[str]:
 
 
 def _import_problems(wbs: WBS, item: WorkItem) -> list[str]:
-    offered: Mapping[str, Contract] = {
-        wbs.item(i).contract.module: wbs.item(i).contract for i in item.depends_on
-    }
+    below = [wbs.item(i).contract for i in item.depends_on]
+    offered = {contract.module: contract for contract in below}
     problems = []
     for module, name in package_imports(item.contract):
         if module not in offered:
