@@ -1,5 +1,6 @@
 """Opening a run: its services, its row, and the execution that carries it."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -26,7 +27,7 @@ from services.settings import Settings, read_settings
 from services.telemetry import bound
 from services.toolchain import tool_environment
 from tasks.context import RunContext
-from tasks.stage import Telling
+from tasks.telling import Telling
 
 Listener = Callable[[str, Mapping[str, Any]], None]
 LISTENER: ContextVar[Listener] = ContextVar("listener", default=lambda kind, facts: None)
@@ -118,14 +119,19 @@ def _named(run: str) -> Iterator[None]:
 @asynccontextmanager
 async def _execution(
     database: Database, brief: Brief, policy: Policy
-) -> AsyncIterator[tuple[str, str, dict[State, int]]]:
+) -> AsyncIterator[tuple[str, str, Counter[tuple[State, str]]]]:
     async with database.transaction() as conn:
         run = (await runs.open_run(conn, brief, policy)).id
         await budgets.set_budget(conn, budgets.Budget(scope="run", key=run), policy.budget_usd)
         halts = [e for e in await ledger.events(conn, run=run) if e.kind is EventKind.HALTED]
-    again = [State(e.payload["again"]) for e in halts if e.payload["again"]]
+    again = Counter(
+        (State(e.payload["again"]), item)
+        for e in halts
+        if e.payload["again"]
+        for item in e.payload.get("items") or ("",)
+    )
     async with runs.executing(database, run, flow_run.id) as execution:
-        yield run, execution, {state: again.count(state) for state in again}
+        yield run, execution, again
 
 
 def bind_results(database: Database) -> None:

@@ -55,6 +55,8 @@ def build_command(
         mode=mode or "auto",
         models=settings.models(model),
         release_gate=approve,
+        requirements_gate=approve,
+        plan_gate=approve,
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
     ).tightened_by(wanted.asks)
     order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)

@@ -30,8 +30,10 @@ class Evidence(Value):
     """One line for people."""
     details: str
     """What the agent that repairs it needs to see."""
-    items: tuple[str, ...] = ()
-    """The work items that it is about; empty when it is about the whole run."""
+    item: str = ""
+    """The work item whose stage it was; empty for a stage of the whole run."""
+    paths: tuple[str, ...] = ()
+    """The files that it is about, below the project's root or below tests/."""
 
 
 class Feedback(Value):

@@ -99,12 +99,10 @@ class ItemDone(Value):
     verdict: Verdict
     refactoring: str
 
-
-class Checked(StageAnswer):
-    """A check of the whole tree that passed."""
-
-    outcome: Literal["passed"] = "passed"
-    verdicts: tuple[Verdict, ...]
+    def mutation_score(self) -> float | None:
+        """The share of mutants that the suite noticed; None when there are none."""
+        killed = sum(bool(m.killed_by) for m in self.mutants)
+        return round(killed / len(self.mutants), 2) if self.mutants else None
 
 
 class Integrated(StageAnswer):

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable
 
-from schemas.base import SourceFile, text_digest
-from schemas.contract import Contract
+from schemas.base import Digest, SourceFile, digest, text_digest
 from schemas.srs import SRS
-from schemas.verdict import Candidate, Manifest, Suite
+from schemas.stages import Assembly
+from schemas.verdict import Manifest
 
 MANIFEST_PATH = ".phoenix/manifest.json"
 
@@ -32,16 +32,18 @@ jobs:
 """
 
 
-def render_pyproject(contract: Contract, srs: SRS, suite: Suite, python: str, version: str) -> str:
+def render_pyproject(assembly: Assembly, python: str, version: str) -> str:
     """The release's pyproject.toml."""
-    tools = ["pytest>=8"] + (["hypothesis>=6"] if any("hypothesis" in f.text for f in suite.files) else [])
-    purpose = " ".join(srs.purpose.replace("\x7f", " ").split())
-    script = f"""
-[project.scripts]
-{contract.command} = "{contract.package}.{contract.module}:main"
-"""
+    property_tests = any("hypothesis" in f.text for f in assembly.suite.files)
+    tools = ["pytest>=8"] + (["hypothesis>=6"] if property_tests else [])
+    purpose = " ".join(assembly.srs.purpose.replace("\x7f", " ").split())
+    script = "".join(
+        f'\n[project.scripts]\n{c.command} = "{c.package}.{c.module}:main"\n'
+        for c in assembly.contracts
+        if c.command
+    )
     return f"""[project]
-name = "{contract.package.replace("_", "-")}"
+name = "{assembly.package.replace("_", "-")}"
 version = "{version}"
 description = {json.dumps(purpose, ensure_ascii=False)}
 readme = "README.md"
@@ -50,13 +52,13 @@ dependencies = []
 
 [project.optional-dependencies]
 test = {json.dumps(tools)}
-{script if contract.command else ""}
+{script}
 [build-system]
 requires = ["hatchling>=1.27"]
 build-backend = "hatchling.build"
 
 [tool.hatch.build.targets.wheel]
-packages = ["src/{contract.package}"]
+packages = ["src/{assembly.package}"]
 
 [tool.pytest.ini_options]
 testpaths = ["tests"]
@@ -76,21 +78,13 @@ def render_workflow(python: str) -> str:
     return _WORKFLOW.format(python=python)
 
 
-def package_tree(
-    contract: Contract,
-    srs: SRS,
-    suite: Suite,
-    code: Iterable[SourceFile],
-    readme: SourceFile,
-    python: str,
-    version: str,
-) -> tuple[SourceFile, ...]:
+def package_tree(assembly: Assembly, python: str, version: str) -> tuple[SourceFile, ...]:
     """What can be built and tested: package, tests, README and pyproject."""
     return (
-        *code,
-        *suite.files,
-        readme,
-        SourceFile(path="pyproject.toml", text=render_pyproject(contract, srs, suite, python, version)),
+        *assembly.code,
+        *assembly.suite.files,
+        assembly.readme,
+        SourceFile(path="pyproject.toml", text=render_pyproject(assembly, python, version)),
         SourceFile(path=".gitignore", text=_GITIGNORE),
     )
 
@@ -100,22 +94,21 @@ def manifest_of(
     slug: str,
     version: str,
     brief: str,
-    srs: SRS,
-    contract: Contract,
-    suite: Suite,
-    candidate: Candidate,
+    assembly: Assembly,
+    candidate: Digest,
     files: Iterable[SourceFile],
     claims: dict[str, tuple[str, ...]],
 ) -> Manifest:
     """The release's manifest: content digests, and nothing that differs between machines."""
+    contracts = assembly.contracts
     return Manifest(
         project=slug,
         version=version,
         brief=text_digest(brief),
-        srs=srs.digest(),
-        contract=contract.digest(),
-        suite=suite.digest(),
-        candidate=candidate.digest(),
+        srs=assembly.srs.digest(),
+        contract=contracts[0].digest() if len(contracts) == 1 else digest(contracts),
+        suite=assembly.suite.digest(),
+        candidate=candidate,
         files={f.path: text_digest(f.text) for f in sorted(files, key=lambda f: f.path)},
         claims=claims,
     )

@@ -10,29 +10,42 @@ from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, 
 WIDTH = 100
 
 
-def rendered_files(contract: Contract) -> tuple[SourceFile, ...]:
-    """Every file of the package that no model writes."""
-    package = f"src/{contract.package}"
+def rendered_files(*contracts: Contract) -> tuple[SourceFile, ...]:
+    """Every file of the package that no model writes; a module without bodies is all rendered."""
+    package = f"src/{contracts[0].package}"
     files = [
-        SourceFile(path=f"{package}/__init__.py", text=render_package(contract)),
+        SourceFile(path=f"{package}/__init__.py", text=render_package(*contracts)),
         SourceFile(path=f"{package}/py.typed", text=""),
     ]
-    if contract.type_names():
-        files.append(SourceFile(path=contract.types_path(), text=render_types(contract)))
-    if contract.command:
-        files.append(SourceFile(path=f"{package}/__main__.py", text=render_entry(contract)))
+    for contract in contracts:
+        if contract.type_names():
+            files.append(SourceFile(path=contract.types_path(), text=render_types(contract)))
+        if not contract.body_names():
+            files.append(SourceFile(path=contract.module_path(), text=render_stub(contract)))
+        if contract.command:
+            files.append(SourceFile(path=f"{package}/__main__.py", text=render_entry(contract)))
     return tuple(files)
 
 
-def render_package(contract: Contract) -> str:
-    """The package's __init__.py: it re-exports the public names."""
-    lines = [_doc(contract.doc), ""]
-    bodies = sorted(contract.body_names())
-    types = sorted(contract.type_names())
-    lines.append(f"from {contract.package}.{contract.module} import {_names(bodies)}")
-    if types:
-        lines.append(f"from {contract.package}.{contract.module}_types import {_names(types)}")
-    exported = "".join(f'    "{name}",\n' for name in sorted(contract.public_names()))
+def stub_files(*contracts: Contract) -> tuple[SourceFile, ...]:
+    """The package with every body missing."""
+    stubs = tuple(SourceFile(path=c.module_path(), text=render_stub(c)) for c in contracts if c.body_names())
+    return (*rendered_files(*contracts), *stubs)
+
+
+def render_package(*contracts: Contract) -> str:
+    """The package's __init__.py: it re-exports the public names of every module."""
+    first = contracts[0]
+    doc = first.doc if len(contracts) == 1 else f"The public names of {first.package}."
+    lines = [_doc(doc), ""]
+    for contract in contracts:
+        bodies, types = sorted(contract.body_names()), sorted(contract.type_names())
+        if bodies:
+            lines.append(f"from {contract.package}.{contract.module} import {_names(bodies)}")
+        if types:
+            lines.append(f"from {contract.package}.{contract.module}_types import {_names(types)}")
+    names = sorted({name for contract in contracts for name in contract.public_names()})
+    exported = "".join(f'    "{name}",\n' for name in names)
     return "\n".join(lines) + f"\n\n__all__ = [\n{exported}]\n"
 
 
@@ -77,6 +90,9 @@ def render_stub(contract: Contract) -> str:
     blocks.append("\n".join(imports))
     blocks += [_function(f, "") for f in contract.functions]
     blocks += [_class(c) for c in contract.classes]
+    if not contract.body_names():
+        exported = "".join(f'    "{name}",\n' for name in sorted(contract.type_names()))
+        blocks.append(f"__all__ = [\n{exported}]")
     return "\n\n".join(blocks) + "\n"
 
 

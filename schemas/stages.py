@@ -120,6 +120,13 @@ class Rethought(StageAnswer):
     reason: str
 
 
+class Checked(StageAnswer):
+    """A check of the whole tree that passed."""
+
+    outcome: Literal["passed"] = "passed"
+    verdicts: tuple[Verdict, ...]
+
+
 class Assembly(Value):
     """Everything that a release is made of, before it is built."""
 

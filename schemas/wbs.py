@@ -90,7 +90,7 @@ class ItemSpec(Value):
     title: Text
     contract: Contract
     srs: SRS | None
-    """The requirements that it serves, with just the criteria that its tests must show; None without bodies."""
+    """The requirements that it serves, with just the criteria that its tests must show; None: no bodies."""
     needs: tuple[Contract, ...]
     """The contracts that it builds on, and those whose types their signatures use."""
     complexity: int
@@ -207,7 +207,7 @@ def _story_problems(wbs: WBS) -> list[str]:
 
 def _owner_problems(contracts: tuple[Contract, ...]) -> list[str]:
     problems = _twice("module", [c.module for c in contracts], "has two owners")
-    names = [n for c in contracts for n in c.public_names() if n != "main"]
+    names = [n for c in contracts for n in c.public_names()]
     problems += _twice("public name", names, "is offered by two modules; the package re-exports every name")
     packages = sorted({c.package for c in contracts})
     if len(packages) > 1:

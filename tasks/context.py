@@ -25,9 +25,13 @@ class RunContext:
     desk: Desk
     judge: Judge
     home: Path
-    samples: Mapping[State, int] = field(default_factory=dict)
-    """How often the run halted in a state: the index of the sample to ask for there."""
+    samples: Mapping[tuple[State, str], int] = field(default_factory=dict)
+    """How often the run halted for a state and work item ('' for all): the index of the sample there."""
     progress: Callable[[str, Mapping[str, Any]], None] = lambda kind, facts: None
+
+    def sample(self, state: State, item: str = "") -> int:
+        """The index of the sample to ask for in a state, for a work item or the whole run."""
+        return self.samples.get((state, item), 0)
 
     @property
     def project(self) -> str:
@@ -42,6 +46,8 @@ class Work:
     context: RunContext
     state: State
     sample: int
+    item: str = ""
+    """The work item; empty for a stage of the whole run."""
 
     @property
     def desk(self) -> Desk:

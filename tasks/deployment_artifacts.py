@@ -1,13 +1,12 @@
-"""GENERATE_DEPLOYMENT_ARTIFACTS: the complete release tree, its workflow, changelog and manifest."""
+"""GENERATE_DEPLOYMENT_ARTIFACTS: the complete release tree, closed by its manifest."""
 
 import yaml
 
-from schemas.base import SourceFile
+from schemas.base import Digest, SourceFile
 from schemas.brief import Brief
 from schemas.failure import Cause
-from schemas.lite import Plan, Polished
 from schemas.project import manifest_file, manifest_of, render_changelog, render_workflow, tree_digest
-from schemas.stages import Build, ReleaseTree, Review
+from schemas.stages import Assembly, Build, ReleaseTree, Review
 from schemas.stateflow import State
 from schemas.verdict import Status, Verdict
 from tasks.context import Work
@@ -21,8 +20,8 @@ async def generate_deployment_artifacts(
     work: Work,
     *,
     brief: Brief,
-    plan: Plan,
-    polished: Polished,
+    assembly: Assembly,
+    candidate: Digest,
     build: Build,
     review: Review,
     python: str,
@@ -30,16 +29,14 @@ async def generate_deployment_artifacts(
 ) -> ReleaseTree:
     """Complete the tree and close it with its manifest."""
     workflow = SourceFile(path=".github/workflows/test.yml", text=render_workflow(python))
-    changelog = SourceFile(path="CHANGELOG.md", text=render_changelog(plan.srs, version))
+    changelog = SourceFile(path="CHANGELOG.md", text=render_changelog(assembly.srs, version))
     files = (*build.files, workflow, changelog)
     manifest = manifest_of(
         slug=brief.slug,
         version=version,
         brief=brief.text,
-        srs=plan.srs,
-        contract=plan.contract,
-        suite=plan.suite,
-        candidate=polished.candidate,
+        assembly=assembly,
+        candidate=candidate,
         files=files,
         claims={row.criterion: row.tests for row in review.matrix},
     )

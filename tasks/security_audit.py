@@ -1,7 +1,7 @@
 """SECURITY_AUDIT: scanners, import policy, and a judgement of what they found."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.ask import Question
@@ -10,16 +10,14 @@ from schemas.answers import SecurityAnswer
 from schemas.base import SourceFile
 from schemas.conformance import TEST_TOOLS, import_problems
 from schemas.failure import Cause
-from schemas.lite import Plan, Polished
 from schemas.prose import sources_text
-from schemas.render import rendered_files
-from schemas.stages import SecurityAudit
+from schemas.stages import Assembly, SecurityAudit
 from schemas.stateflow import State
 from schemas.verdict import Finding, Severity, Status, Verdict
 from services.judge import as_bytes
 from services.sandbox import Job, Outcome
 from tasks.context import Work
-from tasks.stage import failed, stage
+from tasks.stage import StageFailed, failed, stage
 
 _PYTHON = ("/venv/bin/python", "-P", "-s", "-m")
 _BANDIT = (*_PYTHON, "bandit", "-r", "src", "-f", "json", "-q", "--exit-zero", "--ignore-nosec")
@@ -37,22 +35,15 @@ _SECRETS = (
 
 
 @stage(State.SECURITY_AUDIT, agents=(SECURITY,), tools=True)
-async def security_audit(
-    work: Work, *, plan: Plan, polished: Polished, allowlist: tuple[str, ...]
-) -> SecurityAudit:
+async def security_audit(work: Work, *, assembly: Assembly, allowlist: tuple[str, ...]) -> SecurityAudit:
     """Scan the code; a high finding, or one that the analyst does not accept, fails the stage."""
-    code = (*rendered_files(plan.contract), *polished.candidate.files)
-    everything = (*code, *plan.suite.files, polished.readme)
+    code, package = assembly.code, assembly.package
+    everything = (*code, *assembly.suite.files, assembly.readme)
     bandit, from_bandit = await _scan(work, "bandit", _BANDIT, everything, bandit_findings)
     secrets, from_secrets = await _scan(work, "detect-secrets", _SECRETS, everything, secret_findings)
     strays = [
-        *(
-            p
-            for f in code
-            if f.path.endswith(".py")
-            for p in import_problems(f, plan.contract.package, allowlist)
-        ),
-        *(p for f in plan.suite.files for p in import_problems(f, plan.contract.package, TEST_TOOLS)),
+        *(p for f in code if f.path.endswith(".py") for p in import_problems(f, package, allowlist)),
+        *(p for f in assembly.suite.files for p in import_problems(f, package, TEST_TOOLS)),
     ]
     findings = (*from_bandit, *from_secrets, *map(_import_finding, strays))
     verdicts = (bandit, secrets, _imports_verdict(strays), *_not_run())
@@ -62,12 +53,7 @@ async def security_audit(
         raise failed(work, Cause.SECURITY, broken[0].reason, [v.reason for v in broken])
     high = [f for f in findings if f.severity is Severity.HIGH]
     if high:
-        raise failed(
-            work,
-            Cause.SECURITY,
-            f"{len(high)} finding(s) of high severity: {_line(high[0])}",
-            map(_line, high),
-        )
+        raise _refused(work, f"{len(high)} finding(s) of high severity", high)
     return await _judge(work, code, findings, verdicts)
 
 
@@ -83,12 +69,15 @@ async def _judge(
     answer = await work.desk.ask_json(Question(SECURITY, "run", inputs, work.sample), SecurityAnswer)
     refused = {j.finding for j in answer.judgements if not j.accepted}
     accepted = {j.finding for j in answer.judgements} - refused
-    open_ones = [_line(f) for n, f in enumerate(findings, 1) if n not in accepted]
+    open_ones = [f for n, f in enumerate(findings, 1) if n not in accepted]
     if open_ones:
-        raise failed(
-            work, Cause.SECURITY, f"{len(open_ones)} finding(s) not accepted: {open_ones[0]}", open_ones
-        )
+        raise _refused(work, f"{len(open_ones)} finding(s) not accepted", open_ones)
     return SecurityAudit(verdicts=verdicts, findings=findings, judgements=answer.judgements)
+
+
+def _refused(work: Work, what: str, findings: Sequence[Finding]) -> StageFailed:
+    paths = [f.path for f in findings]
+    return failed(work, Cause.SECURITY, f"{what}: {_line(findings[0])}", map(_line, findings), paths=paths)
 
 
 async def _scan(

@@ -1,0 +1,61 @@
+"""The end of both paths: audit, aggregate, review, complete the tree."""
+
+from dataclasses import dataclass
+
+from flows.versions import next_version
+from schemas.base import digest
+from schemas.full import ItemDone
+from schemas.stages import Assembly, Build, ReleaseTree, Review, SecurityAudit
+from schemas.verdict import Verdict
+from tasks.aggregation import aggregate
+from tasks.deployment_artifacts import generate_deployment_artifacts
+from tasks.final_review import final_review
+from tasks.security_audit import security_audit
+from tasks.telling import Telling
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that a release gate shows and a release is made of."""
+
+    assembly: Assembly
+    items: tuple[ItemDone, ...]
+    audit: SecurityAudit
+    build: Build
+    review: Review
+    tree: ReleaseTree
+    version: str
+    verdicts: tuple[Verdict, ...]
+    """What was checked before the end."""
+
+    def all_verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict that the release rests on."""
+        return (self.build.verdict, *self.verdicts, *self.audit.verdicts, *self.tree.checks)
+
+
+async def finish(
+    telling: Telling,
+    assembly: Assembly,
+    items: tuple[ItemDone, ...],
+    verdicts: tuple[Verdict, ...],
+    *,
+    reviewed: bool,
+) -> Finished:
+    """Take an assembly to a complete release tree."""
+    brief, policy = telling.context.brief, telling.context.policy
+    version = await next_version(telling.context)
+    audit = await security_audit(telling, assembly=assembly, allowlist=policy.allowlist)
+    built = await aggregate(telling, assembly=assembly, python=policy.python, version=version)
+    review = await final_review(telling, assembly=assembly, build=built, reviewed=reviewed)
+    candidates = tuple(item.candidate for item in items)
+    tree = await generate_deployment_artifacts(
+        telling,
+        brief=brief,
+        assembly=assembly,
+        candidate=candidates[0].digest() if len(candidates) == 1 else digest(candidates),
+        build=built,
+        review=review,
+        python=policy.python,
+        version=version,
+    )
+    return Finished(assembly, items, audit, built, review, tree, version, verdicts)
