@@ -95,7 +95,7 @@ class Desk:
         if missing:
             raise ValueError(f"agent {agent.name} declares the inputs {agent.inputs}; differs: {missing}")
         named = digest({"agent": agent.name, "inputs": inputs})
-        system, user = render_prompt(agent, inputs, question.hints, fence=named[:8])
+        system, user = render_prompt(agent, inputs, named[:8], question.hints)
         tier = question.tier or agent.tier
         return Request(
             agent=agent.name,
@@ -150,7 +150,7 @@ class Fenced(str):
     """Data between fences; the only thing that a prompt's request may hold beside its own words."""
 
 
-def render_prompt(agent: Agent, inputs: Mapping[str, str], hints: str = "", *, fence: str) -> tuple[str, str]:
+def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str, hints: str = "") -> tuple[str, str]:
     """The system and user messages; data stands between fences that it cannot close.
 
     Raises:
