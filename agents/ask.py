@@ -165,7 +165,7 @@ def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str, hints: st
         "interfaces": lambda text: "\n\n".join(
             map(interface_text, _CONTRACTS.validate_json(str(text) or "[]"))
         ),
-        "requirements": lambda text: srs_text(_SPECIFICATION.validate_json(str(text))),
+        "requirements": lambda text: srs_text(_SPECIFICATION.validate_json(str(text))) if text else "",
     }
     shown = {**dict.fromkeys(agent.optional, ""), **inputs}
     request = prompt.from_string(request).render(**views, **shown).strip()

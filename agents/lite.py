@@ -22,7 +22,7 @@ IMPLEMENTATION = Agent(
     None,
     Tier.STANDARD,
     16_000,
-    optional=("needs",),
+    optional=("srs", "needs"),
 )
 REFACTORING = Agent("refactoring", "refactoring.md", ("code", "measures"), None, Tier.STANDARD, 16_000)
 DOCUMENTATION = Agent(

@@ -3,6 +3,7 @@
 import ast
 import textwrap
 from collections.abc import Iterable
+from itertools import pairwise
 
 from schemas.base import SourceFile
 from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, Function, parse_signature
@@ -77,7 +78,7 @@ def render_types(contract: Contract) -> str:
     blocks += [_enum(e) for e in contract.enums]
     blocks += [_dataclass(d) for d in contract.dataclasses]
     blocks += [_constant(c) for c in contract.constants if c not in plain]
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    return _laid_out(blocks)
 
 
 def render_stub(contract: Contract) -> str:
@@ -93,7 +94,16 @@ def render_stub(contract: Contract) -> str:
     if not contract.body_names():
         exported = "".join(f'    "{name}",\n' for name in sorted(contract.type_names()))
         blocks.append(f"__all__ = [\n{exported}]")
-    return "\n\n".join(blocks) + "\n"
+    return _laid_out(blocks)
+
+
+def _laid_out(blocks: list[str]) -> str:
+    """Blocks with two empty lines around a definition and one elsewhere (PEP 8)."""
+    text = blocks[0]
+    for before, block in pairwise(blocks):
+        defines = any(b.startswith(("class ", "def ", "@")) for b in (before, block))
+        text += ("\n\n\n" if defines else "\n\n") + block
+    return text + "\n"
 
 
 def _imports(standard: Iterable[str], wanted: Iterable[str]) -> list[str]:
@@ -166,7 +176,12 @@ def _default(expression: str) -> str:
 def _function(function: Function, indent: str) -> str:
     doc = function.doc.strip()
     if function.raises:
-        doc += "\n\nRaises:\n" + "\n".join(f"    {r.error}: {r.when}" for r in function.raises)
+        width = WIDTH - len(indent) - 4
+        lines = [
+            textwrap.fill(f"{r.error}: {r.when}", width, initial_indent=" " * 4, subsequent_indent=" " * 8)
+            for r in function.raises
+        ]
+        doc += "\n\nRaises:\n" + "\n".join(lines)
     lines = [_decorator(function, indent), f"{indent}def {function.name}{function.signature}:"]
     lines += [_doc(doc, indent + "    "), f"{indent}    raise NotImplementedError"]
     return "\n".join(line for line in lines if line)

@@ -12,6 +12,7 @@ from schemas.lite import Green
 from schemas.policy import Tier
 from schemas.prose import sources_text
 from schemas.render import rendered_files
+from schemas.srs import SRS
 from schemas.verdict import Candidate, Status, Suite, Verdict
 from tasks.context import Work
 from tasks.stage import failed
@@ -30,6 +31,8 @@ class Assignment:
     """The work item's id, or 'run'."""
     contract: Contract
     suite: Suite
+    srs: SRS | None = None
+    """The requirements that the module serves; None where the contract says it all."""
     needs: tuple[Contract, ...] = ()
     """The contracts that the agent is shown."""
     contracts_below: tuple[Contract, ...] = ()
@@ -79,6 +82,7 @@ def _question(
 ) -> Question:
     inputs = {
         "contract": assignment.contract.model_dump_json(),
+        "srs": assignment.srs.model_dump_json() if assignment.srs else "",
         "needs": contracts_text(assignment.needs),
         "tests": sources_text(assignment.suite.files),
         "previous": previous,

@@ -9,15 +9,14 @@ from schemas.stateflow import State
 from tasks.context import Work
 from tasks.implement_and_fix import assignment_of
 from tasks.readmes import write_readme
-from tasks.refactoring import measure, refactor
+from tasks.refactoring import refactor
 from tasks.stage import stage
 
 
 @stage(State.REFACTOR_AND_DOCUMENT, agents=(REFACTORING, DOCUMENTATION), tools=True)
 async def refactor_and_document(work: Work, *, plan: Plan, green: Green, feedback: Notes) -> Polished:
     """Refactor where it helps, then write the README."""
-    before = await measure(work, green.candidate)
-    made = await refactor(work, assignment_of(plan), green, before)
+    made = await refactor(work, assignment_of(plan), green)
     rendered = rendered_files(plan.contract)
     types = tuple(f for f in rendered if f.path == plan.contract.types_path())
     shown = sources_text((*types, *made.candidate.files))

@@ -3,17 +3,13 @@
 from agents.lite import REFACTORING
 from schemas.full import Refactored
 from schemas.lite import Green
-from schemas.stages import Measures
 from schemas.stateflow import State
 from schemas.verdict import Suite
 from schemas.wbs import ItemSpec
 from tasks.context import Work
 from tasks.implement_code import Foundation, assignment_of
-from tasks.refactoring import Refactoring, measure, refactor
+from tasks.refactoring import refactor
 from tasks.stage import stage
-
-CLEAR = Measures(lines=250, complexity=8, lint=0)
-"""Code that is within these is left as it is, without a call."""
 
 
 @stage(State.REFACTOR_CODE, agents=(REFACTORING,), tools=True, ignored=("foundation",))
@@ -21,10 +17,7 @@ async def refactor_code(
     work: Work, *, item: ItemSpec, suite: Suite, green: Green, foundation: Foundation
 ) -> Refactored:
     """Refactor where it helps."""
-    before = await measure(work, green.candidate)
-    made = Refactoring(green.candidate, green.verdict, "kept as it was: clear already", before, before)
-    if before.worse_than(CLEAR):
-        made = await refactor(work, assignment_of(item, suite, foundation), green, before)
+    made = await refactor(work, assignment_of(item, suite, foundation), green)
     return Refactored(
         candidate=made.candidate,
         refactoring=made.story,

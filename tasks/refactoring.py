@@ -31,8 +31,13 @@ class Refactoring:
     after: Measures
 
 
-async def refactor(work: Work, assignment: Assignment, green: Green, before: Measures) -> Refactoring:
+CLEAR = Measures(lines=250, complexity=8, lint=0)
+"""Code that is within these is left as it is, without a call."""
+
+
+async def refactor(work: Work, assignment: Assignment, green: Green) -> Refactoring:
     """The better candidate, or the one that was there and why."""
+    before = await measure(work, green.candidate)
     inputs = {
         "code": sources_text(green.candidate.files),
         "measures": f"lines {before.lines}, complexity {before.complexity}, lint {before.lint}",
@@ -41,6 +46,8 @@ async def refactor(work: Work, assignment: Assignment, green: Green, before: Mea
     def kept(story: str) -> Refactoring:
         return Refactoring(green.candidate, green.verdict, story, before, before)
 
+    if not before.worse_than(CLEAR):
+        return kept("kept as it was: clear already")
     try:
         files = await work.desk.ask_files(Question(REFACTORING, assignment.subject, inputs, work.sample))
     except UnusableAnswer as error:
