@@ -66,9 +66,8 @@ def clean(text):
     return ADDRESS.sub("0x…", text).strip()[:1500]
 
 
-def main(argv):
-    collect_only, paths, wanted = argv[0] == "collect", argv[1].split(":"), argv[2:]
-    sys.path[:0] = [p for p in paths if p]
+def settle(**more):
+    """Make Hypothesis repeat itself from run to run."""
     from hypothesis import HealthCheck, settings
 
     settings.register_profile(
@@ -78,14 +77,26 @@ def main(argv):
         database=None,
         print_blob=False,
         suppress_health_check=[HealthCheck.too_slow],
+        **more,
     )
     settings.load_profile("phoenix")
-    reporter = Reporter("/out/report.jsonl")
+
+
+def session(report, wanted, collect_only=False):
+    """Run pytest over the wanted tests and report to a file."""
+    reporter = Reporter(report)
     options = ["-c", "/tests/judge.ini", "--rootdir=/tests", "--noconftest", "--basetemp=/tmp/pytest"]
     options += ["-p", "no:cacheprovider", "-q", "--tb=no", "-s" if collect_only else "--capture=fd"]
     options += ["--collect-only"] if collect_only else []
     code = pytest.main([*options, *wanted], plugins=[reporter])
     reporter.say(kind="ended", code=int(code))
+
+
+def main(argv):
+    collect_only, paths, wanted = argv[0] == "collect", argv[1].split(":"), argv[2:]
+    sys.path[:0] = [p for p in paths if p]
+    settle()
+    session("/out/report.jsonl", wanted, collect_only)
 
 
 if __name__ == "__main__":
