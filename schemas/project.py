@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from schemas.base import Digest, SourceFile, digest, text_digest
-from schemas.srs import SRS
+from schemas.srs import SRS, Requirement
 from schemas.stages import Assembly
 from schemas.verdict import Manifest
 
@@ -67,10 +68,30 @@ markers = ["proves(*ids): the acceptance criteria that a test shows"]
 """
 
 
-def render_changelog(srs: SRS, version: str) -> str:
-    """The release's changelog: what this version can do."""
-    lines = [f"- {' '.join(r.text.split())} ({r.id})" for r in srs.requirements]
+def render_changelog(srs: SRS, version: str, earlier: SRS | None = None) -> str:
+    """The release's changelog: what this version can do, or what changed since an earlier specification."""
+    lines = _changes(earlier, srs) if earlier else [_change(r) for r in srs.requirements]
     return f"# Changelog\n\n## {version}\n\n" + "\n".join(lines) + "\n"
+
+
+def _changes(old: SRS, new: SRS) -> list[str]:
+    before, after = ({r.id: r for r in s.requirements} for s in (old, new))
+    groups = {
+        "Added": [r for r in new.requirements if r.id not in before],
+        "Changed": [r for r in new.requirements if r.id in before and _said(r) != _said(before[r.id])],
+        "Removed": [r for r in old.requirements if r.id not in after],
+    }
+    parts = [[f"### {title}", "", *map(_change, found), ""] for title, found in groups.items() if found]
+    return [line for part in parts for line in part][:-1] or ["No requirement changed."]
+
+
+def _change(requirement: Requirement) -> str:
+    return f"- {' '.join(requirement.text.split())} ({requirement.id})"
+
+
+def _said(requirement: Requirement) -> dict[str, Any]:
+    """What a requirement demands, wherever in the brief it comes from."""
+    return requirement.model_dump(exclude={"sources"}, exclude_none=True)
 
 
 def render_workflow(python: str) -> str:

@@ -20,6 +20,7 @@ from schemas.project import (
     render_workflow,
     tree_digest,
 )
+from schemas.specification import Specification
 from schemas.verdict import Manifest
 from tests.builders import candidate, contract, small_contract, source, srs, suite
 
@@ -73,6 +74,31 @@ def test_a_changelog_has_one_line_for_each_requirement(text: str) -> None:
     assert lines[:4] == ["# Changelog", "", "## 0.2.0", ""]
     assert len(lines) == 5
     assert lines[4].endswith(" (FR-1)")
+
+
+def entry(name: str, text: str = "x", **more: Any) -> dict[str, Any]:
+    return {"id": name, "text": text, "criteria": [{"id": f"{name}.1", "text": "y"}], **more}
+
+
+def test_a_changelog_after_an_earlier_specification_names_what_changed() -> None:
+    old = srs(requirements=[entry("FR-1"), entry("FR-2"), entry("FR-3")])
+    new = srs(requirements=[entry("FR-1"), entry("FR-2", "other"), entry("FR-4", "new")])
+    assert render_changelog(new, "0.2.0", old).split("\n\n", 2)[2] == (
+        "### Added\n\n- new (FR-4)\n\n### Changed\n\n- other (FR-2)\n\n### Removed\n\n- x (FR-3)\n"
+    )
+    assert "No requirement changed." in render_changelog(old, "0.2.0", old)
+
+
+def test_a_requirement_that_another_sentence_asks_for_did_not_change() -> None:
+    parts = {**srs().model_dump(), "glossary": [], "unserved": [], "questions": []}
+    one, two = (
+        Specification.model_validate(
+            {**parts, "requirements": [entry("FR-1", sources=[s], metric=None, target=None)]}
+        )
+        for s in ("S1", "S2")
+    )
+    assert "No requirement changed." in render_changelog(two, "0.2.0", one)
+    assert "No requirement changed." in render_changelog(two, "0.2.0", srs(requirements=[entry("FR-1")]))
 
 
 def test_the_workflow_is_yaml_that_runs_the_tests() -> None:
