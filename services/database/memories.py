@@ -65,8 +65,8 @@ async def add(
     }
     added = 0
     for name in sorted(rows):
-        done = await conn.execute(insert(MemoryRow).values(rows[name]).on_conflict_do_nothing())
-        added += done.rowcount
+        put = insert(MemoryRow).values(rows[name]).on_conflict_do_nothing().returning(MemoryRow.digest)
+        added += len((await conn.execute(put)).all())
     return added
 
 
@@ -129,7 +129,7 @@ async def expire(conn: AsyncConnection, beginning: str) -> str:
     if not beginning or len(found) != 1:
         problem = "no entry" if not found else "more than one entry"
         raise InputError(
-            f"{problem} of the memory begins with {beginning!r}. 'phoenix memory search' lists them."
+            f"{problem} of the memory begins with {beginning!r}. 'phoenix memory search TEXT' shows digests."
         )
     changed = update(MemoryRow).where(MemoryRow.digest == found[0], MemoryRow.expired_at.is_(None))
     await conn.execute(changed.values(expired_at=func.now()))
@@ -192,14 +192,17 @@ async def give(conn: AsyncConnection, key: str, hints: bytes) -> bytes:
 
 async def identity(conn: AsyncConnection) -> str:
     """A short name of this database, which a copy of it elsewhere does not share."""
-    query = "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
-    system, database = (await conn.execute(text(query))).tuples().one()
+    query = text(
+        "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
+        "WHERE datname = current_database()"
+    )
+    system, database = (await conn.execute(query)).tuples().one()
     return hashlib.sha256(f"{system}/{database}".encode()).hexdigest()[:12]
 
 
 def _rows() -> Select[Any]:
-    columns = (MemoryRow.digest, MemoryRow.kind, MemoryRow.project, MemoryRow.run, MemoryRow.item)
-    return select(*columns, MemoryRow.text, MemoryRow.body, MemoryRow.embedder, MemoryRow.vector)
+    names = ("digest", "kind", "project", "run", "item", "text", "body", "embedder", "vector")
+    return select(*(getattr(MemoryRow, name) for name in names))
 
 
 def _alive() -> ColumnElement[bool]:

@@ -65,30 +65,36 @@ class Folder:
         self.root = home / "memory"
         self._present = self.root / "present"
 
-    def exists(self) -> bool:
-        """Whether there is an index."""
-        return self._present.is_file()
-
     def open(self) -> Path:
         """The present folder; a new one, when there is none."""
         self.root.mkdir(parents=True, exist_ok=True)
-        if not self.exists():
+        if self.present() is None:
             name = self.root / f"index-{uuid.uuid4().hex[:8]}"
             noted = name.with_suffix(".name")
             noted.write_text(name.name)
             with contextlib.suppress(FileExistsError):
                 os.link(noted, self._present)
             noted.unlink()
-        present = self.root / Path(self._present.read_text().strip()).name
+        present = self.present()
+        if present is None:
+            raise FileNotFoundError(self._present)
         for other in self.root.glob("index-*"):
             if other != present and other.is_dir():
                 shutil.rmtree(other, ignore_errors=True)
         return present
 
-    def give_up(self) -> None:
-        """Let whoever opens the index next begin a new one."""
-        with contextlib.suppress(OSError):
-            self._present.unlink(missing_ok=True)
+    def present(self) -> Path | None:
+        """The folder that is used at present."""
+        try:
+            return self.root / Path(self._present.read_text().strip()).name
+        except OSError:
+            return None
+
+    def give_up(self, broken: Path | None) -> None:
+        """Let whoever opens the index next begin a new one, unless somebody did already."""
+        if broken is not None and broken == self.present():
+            with contextlib.suppress(OSError):
+                self._present.unlink(missing_ok=True)
 
 
 class Collection:
@@ -100,13 +106,15 @@ class Collection:
 
         quiet = ChromaSettings(anonymized_telemetry=False)
         self._client: Any
+        self.folder: Path | None = None
         if settings.chroma_url:
             url = urlsplit(settings.chroma_url)
             secure = url.scheme == "https"
             port = url.port or (443 if secure else 80)
             self._client = HttpClient(host=url.hostname or "", port=port, ssl=secure, settings=quiet)
         else:
-            self._client = PersistentClient(path=Folder(settings.home).open(), settings=quiet)
+            self.folder = Folder(settings.home).open()
+            self._client = PersistentClient(path=self.folder, settings=quiet)
         self.name = collection_name(space, database)
         self._open()
 

@@ -16,6 +16,7 @@ LEXICAL = "lexical-hash-v1"
 DIMENSIONS = 1024
 GRAMS = (3, 4, 5)
 GRAM_WEIGHT = 0.5
+ENDINGS = ("ingly", "edly", "ing", "ies", "ied", "ed", "es")
 LONGEST = 20_000
 """Characters of a text that are looked at."""
 
@@ -76,17 +77,9 @@ def words_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    for ending, least in (
-        ("ingly", 4),
-        ("edly", 4),
-        ("ing", 4),
-        ("ies", 3),
-        ("ied", 3),
-        ("ed", 4),
-        ("es", 4),
-    ):
-        if word.endswith(ending) and len(word) - len(ending) >= least - 1:
-            kept = word.removesuffix(ending)
+    for ending in ENDINGS:
+        kept = word.removesuffix(ending)
+        if kept != word and len(kept) >= 3:
             return f"{kept}y" if ending in ("ies", "ied") else _undoubled(kept)
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
@@ -104,5 +97,7 @@ def _grams(word: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def _place(feature: str) -> tuple[int, int]:
-    number = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "little")
+    number = int.from_bytes(
+        hashlib.blake2b(feature.encode(errors="replace"), digest_size=8).digest(), "little"
+    )
     return number % DIMENSIONS, 1 if number >> 63 else -1

@@ -25,6 +25,7 @@ class Index:
 
     def __init__(self, settings: Settings, database: "Database") -> None:
         self._settings, self._database = settings, database
+        self._folder = Folder(settings.home)
         self._open: dict[Space, Collection] = {}
         self._lock = asyncio.Lock()
         self.lost: str | None = None
@@ -38,13 +39,14 @@ class Index:
                     return None
                 return await self._do(lambda: collection.nearest(vector, among, limit))
             except IndexLost as error:
-                return self._give_up(error)
+                self._give_up(error)
+                return None
 
     async def state(self, space: Space | None) -> str:
         """ok, or what will happen; nothing is made or changed but a broken index given up."""
         if space is None:
             return "empty"
-        if not self._settings.chroma_url and not Folder(self._settings.home).exists():
+        if not self._settings.chroma_url and self._folder.present() is None:
             return "will be built at the first search"
         async with self._lock:
             try:
@@ -63,7 +65,7 @@ class Index:
         async with self._lock:
             await self._shut()
             if not self._settings.chroma_url:
-                Folder(self._settings.home).give_up()
+                self._folder.give_up(self._folder.present())
             self.lost = None
             collection = await self._collection(space)
             await self._do(collection.empty)
@@ -135,4 +137,5 @@ class Index:
                 remedy="phoenix memory rebuild",
             )
             if not self._settings.chroma_url:
-                Folder(self._settings.home).give_up()
+                used = [collection.folder for collection in self._open.values()]
+                self._folder.give_up(used[0] if used else self._folder.present())
