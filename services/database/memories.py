@@ -91,7 +91,7 @@ async def mark(conn: AsyncConnection, space: Space) -> tuple[int, str]:
     """How many entries a space has, and a text that changes whenever one comes or goes."""
     gone = select(func.count(MemoryRow.expired_at)).scalar_subquery()
     query = select(func.count(), func.coalesce(func.max(MemoryRow.number), 0), gone).where(_in(space))
-    number, last, expired = (await conn.execute(query)).tuples().one()
+    number, last, expired = (await conn.execute(query)).one()
     return number, f"{number} entries to {last}, {expired} expired"
 
 
@@ -139,10 +139,10 @@ async def expire(conn: AsyncConnection, beginning: str) -> str:
 async def count(conn: AsyncConnection, embedder: str) -> tuple[dict[HintKind, int], int, int]:
     """How many entries each kind has, how many wait for a vector of this embedder, how many expired."""
     kinds = select(MemoryRow.kind, func.count()).where(_alive()).group_by(MemoryRow.kind)
-    found = {HintKind(kind): number for kind, number in (await conn.execute(kinds)).tuples()}
+    found = {HintKind(kind): number for kind, number in (await conn.execute(kinds))}
     absent = or_(MemoryRow.embedder != embedder, MemoryRow.vector.is_(None))
     query = select(func.count().filter(absent, _alive()), func.count(MemoryRow.expired_at))
-    late, expired = (await conn.execute(query)).tuples().one()
+    late, expired = (await conn.execute(query)).one()
     return {kind: found.get(kind, 0) for kind in HintKind}, late, expired
 
 
@@ -150,7 +150,7 @@ async def of_items(conn: AsyncConnection) -> dict[tuple[str, str], set[HintKind]
     """The kinds of entries that each project's items have, expired ones too."""
     query = select(MemoryRow.project, MemoryRow.item, MemoryRow.kind).distinct()
     found: dict[tuple[str, str], set[HintKind]] = {}
-    for project, item, kind in (await conn.execute(query)).tuples():
+    for project, item, kind in await conn.execute(query):
         found.setdefault((project, item), set()).add(HintKind(kind))
     return found
 
@@ -196,7 +196,7 @@ async def identity(conn: AsyncConnection) -> str:
         "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
         "WHERE datname = current_database()"
     )
-    system, database = (await conn.execute(query)).tuples().one()
+    system, database = (await conn.execute(query)).one()
     return hashlib.sha256(f"{system}/{database}".encode()).hexdigest()[:12]
 
 

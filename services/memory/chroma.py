@@ -104,7 +104,7 @@ class Collection:
         from chromadb import HttpClient, PersistentClient
         from chromadb.config import Settings as ChromaSettings
 
-        quiet = ChromaSettings(anonymized_telemetry=False)
+        quiet = ChromaSettings(anonymized_telemetry=False, chroma_http_max_keepalive_connections=0)
         self._client: Any
         self.folder: Path | None = None
         if settings.chroma_url:

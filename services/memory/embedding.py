@@ -83,7 +83,7 @@ def _stem(word: str) -> str:
             return f"{kept}y" if ending in ("ies", "ied") else _undoubled(kept)
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
-    return word.removesuffix("e") if len(word) > 4 else word
+    return word.removesuffix("e") if len(word) > 3 else word
 
 
 def _undoubled(word: str) -> str:
