@@ -161,18 +161,21 @@ async def accepted_items(conn: AsyncConnection) -> list[AcceptedItem]:
         Result.run == Generation.run, Result.stage == "PLAN_AND_TEST", Result.outcome == "red"
     )
     newest_plan = plan.order_by(Result.recorded_at.desc()).limit(1).scalar_subquery()
+    planned = select(WorkItem.body).where(
+        WorkItem.project == Generation.project, WorkItem.key == Generation.key
+    )
+    body = planned.order_by(WorkItem.run).limit(1).scalar_subquery()
     query = (
         select(
             Generation.project,
             Generation.run,
             Generation.key,
-            WorkItem.body,
+            body.label("body"),
             Generation.candidate,
             newest_plan.label("plan"),
         )
-        .join(WorkItem, and_(WorkItem.run == Generation.run, WorkItem.key == Generation.key))
-        .where(Generation.superseded_at.is_(None))
-        .order_by(Generation.number, WorkItem.position)
+        .where(Generation.superseded_at.is_(None), body.is_not(None))
+        .order_by(Generation.number)
     )
     return [AcceptedItem(**row._asdict()) for row in await conn.execute(query)]
 

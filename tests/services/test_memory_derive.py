@@ -38,7 +38,9 @@ async def accept(database: Database, body: Value, plan: Plan | None = None, key:
     bodies = [("item", body), ("suite", suite), ("candidate", candidate), ("verdict", VERDICT)]
     async with database.transaction() as conn:
         named = await store.put_artifacts(conn, [(kind, canonical_json(v)) for kind, v in bodies])
-        planned = items.PlannedItem(id="WI-1", key=key, title="Weights", body=named[0], reason="new")
+        planned = items.PlannedItem(
+            id=f"WI-{ord(key[0])}", key=key, title="Weights", body=named[0], reason="new"
+        )
         await items.plan_items(conn, run.project, run.id, [planned])
         done = items.Accepted(
             project=run.project, key=key, suite=named[1], candidate=named[2], evidence=named[3], run=run.id

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def test_the_vector_of_this_version_never_changes() -> None:
 
 
 @given(st.text())
+@hypothesis.settings(deadline=None)
 def test_every_text_has_a_vector_of_length_one_that_is_like_itself(text: str) -> None:
     vector = lexical_vector(text)
     assert len(vector) == 4 * 1024
