@@ -13,7 +13,8 @@ from schemas.base import Digest, Value
 from schemas.errors import InputError
 from schemas.memory import HintKind, MemoryEntry
 from services.database import store
-from services.database.tables import Generation, HintRow, MemoryRow, Result, WorkItem
+from services.database.memory_tables import HintRow, MemoryRow
+from services.database.tables import Generation, Result, WorkItem
 
 
 @dataclass(frozen=True)
