@@ -21,6 +21,7 @@ from services.database import Database, budgets, ledger, runs, store
 from services.database_url import database_url
 from services.judge import Judge
 from services.local import results
+from services.memory import Memory
 from services.models import CallScope, Models
 from services.sandbox import Conversation, Job, Outcome, Sandbox, open_sandbox
 from services.settings import Settings, read_settings
@@ -98,6 +99,8 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 desk=Desk(models, scope, policy.models),
                 judge=Judge(Observed(sandbox, LISTENER.get()), tools),
                 home=settings.home,
+                cache=settings.cache,
+                memory=Memory(settings, database),
                 samples=samples,
                 progress=LISTENER.get(),
             )

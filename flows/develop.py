@@ -58,7 +58,8 @@ async def write_code(item: Item, suite: Suite, foundation: Foundation) -> ItemDo
         verdict=refactored.verdict,
         refactoring=refactored.refactoring,
     )
-    await accept_item(telling, done)
+    repaired = tuple(f for f in item.lessons.failures if spec.id == f.item)
+    await accept_item(telling, done, spec.contract, spec.srs, repaired)
     return done
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from flows.versions import next_version
+from flows.versions import earlier_srs, next_version
 from schemas.base import digest
+from schemas.failure import Notes
 from schemas.full import ItemDone
 from schemas.stages import Assembly, Build, ReleaseTree, Review, SecurityAudit
 from schemas.verdict import Verdict
@@ -39,14 +40,15 @@ async def finish(
     items: tuple[ItemDone, ...],
     verdicts: tuple[Verdict, ...],
     *,
-    reviewed: bool,
+    full: bool,
+    feedback: Notes = (),
 ) -> Finished:
-    """Take an assembly to a complete release tree."""
+    """Take an assembly to a complete release tree; the full path has a reviewer and all its artifacts."""
     brief, policy = telling.context.brief, telling.context.policy
     version = await next_version(telling.context)
     audit = await security_audit(telling, assembly=assembly, allowlist=policy.allowlist)
     built = await aggregate(telling, assembly=assembly, python=policy.python, version=version)
-    review = await final_review(telling, assembly=assembly, build=built, reviewed=reviewed)
+    review = await final_review(telling, assembly=assembly, build=built, reviewed=full)
     candidates = tuple(item.candidate for item in items)
     tree = await generate_deployment_artifacts(
         telling,
@@ -57,5 +59,8 @@ async def finish(
         review=review,
         python=policy.python,
         version=version,
+        docs=policy.docs if full else None,
+        earlier=await earlier_srs(telling.context, version) if full else None,
+        feedback=feedback,
     )
     return Finished(assembly, items, audit, built, review, tree, version, verdicts)

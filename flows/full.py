@@ -83,7 +83,8 @@ async def _verify(
         telling, specification=specification, assembly=assembly, unit=unit.verdicts[0]
     )
     verdicts = (*unit.verdicts, integrated.verdict, *consistent.verdicts, *measured.verdicts)
-    return await finish(telling, whole, items, verdicts, reviewed=True)
+    told = lessons.to(State.GENERATE_DEPLOYMENT_ARTIFACTS)
+    return await finish(telling, whole, items, verdicts, full=True, feedback=told)
 
 
 async def _revised(

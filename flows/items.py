@@ -1,17 +1,24 @@
 """Work items as they are planned and accepted."""
 
 from collections.abc import Mapping
+from difflib import unified_diff
 
 from schemas.base import canonical_json
 from schemas.contract import Contract
+from schemas.failure import Evidence
 from schemas.full import ItemDone
+from schemas.memory import Source
+from schemas.srs import SRS
+from schemas.verdict import Candidate
 from schemas.wbs import WBS, ItemSpec
 from services.database import items, releases, store
+from services.memory.derive import failure_entry, item_entries
 from tasks.telling import Telling
 
 FIRST = "first build"
 CHANGED = "its contract, its requirements or what it builds on changed"
 UNCHANGED = "unchanged"
+NONE = Candidate(files=())
 
 
 async def plan_items(telling: Telling, wbs: WBS, specs: Mapping[str, ItemSpec]) -> None:
@@ -54,18 +61,26 @@ async def accepted_items(telling: Telling, specs: Mapping[str, ItemSpec]) -> dic
     }
 
 
-async def accept_item(telling: Telling, item: ItemDone, contract: Contract | None = None) -> None:
-    """Make a candidate the current one of its item key; with a contract, the item is the run's only one."""
+async def accept_lite_item(telling: Telling, item: ItemDone, contract: Contract, srs: SRS) -> None:
+    """Record the only item of a Lite run, and accept it."""
+    context = telling.context
+    async with context.database.transaction() as conn:
+        earlier = await releases.get_release(conn, context.project)
+        reason = FIRST if earlier is None else "the brief or the policy changed"
+        [body] = await store.put_artifacts(conn, [("contract", canonical_json(contract))])
+        planned = items.PlannedItem(id=item.id, key=item.key, title=item.title, body=body, reason=reason)
+        await items.plan_items(conn, context.project, context.run, [planned])
+    await accept_item(telling, item, contract, srs)
+
+
+async def accept_item(
+    telling: Telling, item: ItemDone, contract: Contract, srs: SRS | None, repaired: tuple[Evidence, ...] = ()
+) -> None:
+    """Make a candidate the current one of its item key, and remember it with the failures that it mends."""
     context = telling.context
     bodies = [("suite", item.suite), ("candidate", item.candidate), ("item", item)]
     async with context.database.transaction() as conn:
         named = await store.put_artifacts(conn, [(kind, canonical_json(value)) for kind, value in bodies])
-        if contract:
-            earlier = await releases.get_release(conn, context.project)
-            reason = FIRST if earlier is None else "the brief or the policy changed"
-            [body] = await store.put_artifacts(conn, [("contract", canonical_json(contract))])
-            planned = items.PlannedItem(id=item.id, key=item.key, title=item.title, body=body, reason=reason)
-            await items.plan_items(conn, context.project, context.run, [planned])
         await items.accept(
             conn,
             items.Accepted(
@@ -77,3 +92,20 @@ async def accept_item(telling: Telling, item: ItemDone, contract: Contract | Non
                 run=context.run,
             ),
         )
+        if context.memory:
+            source = Source(project=context.project, run=context.run, item=item.key)
+            entries = item_entries(source, contract, srs, item.candidate)
+            change = _change(telling, item)
+            mended = tuple(failure_entry(source, failure, change) for failure in repaired if change)
+            await context.memory.remember(conn, (*entries, *mended))
+
+
+def _change(telling: Telling, item: ItemDone) -> str:
+    """What the candidate changed in the one before it, as a diff; empty when there was none."""
+    known = (telling.whole or telling).done.get(item.id)
+    before, after = (_lines(c) for c in (known.candidate if known else NONE, item.candidate))
+    return "".join(unified_diff(before, after, "before", "after")) if known else ""
+
+
+def _lines(candidate: Candidate) -> list[str]:
+    return [line for file in candidate.files for line in file.text.splitlines(keepends=True)]

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.finish import Finished, finish
-from flows.items import accept_item
+from flows.items import accept_lite_item
 from flows.lessons import Lessons
 from flows.order import BuildOrder, Ending
 from schemas.base import digest
@@ -32,8 +32,8 @@ async def lite(telling: Telling, lessons: Lessons) -> Finished:
         telling, plan=plan, green=green, feedback=lessons.to(State.REFACTOR_AND_DOCUMENT)
     )
     item = _item(plan, polished, green.attempts)
-    finished = await finish(telling, _assembly(plan, polished), (item,), (polished.examples,), reviewed=False)
-    await accept_item(telling, item, plan.contract)
+    finished = await finish(telling, _assembly(plan, polished), (item,), (polished.examples,), full=False)
+    await accept_lite_item(telling, item, plan.contract, plan.srs)
     return finished
 
 

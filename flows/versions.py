@@ -1,9 +1,16 @@
 """Which version a release gets."""
 
-from services.database import releases, runs
+from pydantic import TypeAdapter
+
+from schemas.errors import InputError
+from schemas.specification import Specification
+from schemas.srs import SRS
+from schemas.verdict import Manifest
+from services.database import releases, runs, store
 from tasks.context import RunContext
 
 FIRST = "0.1.0"
+SPECIFICATION: TypeAdapter[SRS] = TypeAdapter(Specification | SRS)
 
 
 async def next_version(context: RunContext) -> str:
@@ -16,3 +23,17 @@ async def next_version(context: RunContext) -> str:
             return latest.version
     major, minor, _ = latest.version.split(".")
     return f"{major}.{int(minor) + 1}.0"
+
+
+async def earlier_srs(context: RunContext, version: str) -> SRS | None:
+    """The specification of the newest release of another version; None where there is none to read."""
+    async with context.database.transaction() as conn:
+        listed = await releases.list_releases(conn, context.project)
+        before = [release for release in listed if release.version != version]
+        if not before:
+            return None
+        manifest = Manifest.model_validate_json(await store.get_artifact(conn, before[-1].manifest))
+        try:
+            return SPECIFICATION.validate_json(await store.get_artifact(conn, manifest.srs))
+        except InputError:
+            return None

@@ -97,7 +97,7 @@ def _split_front_matter(text: str, source: str) -> tuple[FrontMatter, str]:
         where = ", ".join(".".join(map(str, item["loc"])) or "front matter" for item in error.errors())
         raise InputError(
             f"{source}: the front matter is invalid at: {where}. "
-            "Allowed keys: name, mode (auto|full|lite), budget_usd (0 or more), approve (ask), date (2024-12-31)."
+            "Allowed keys: name, mode (auto|full|lite), budget_usd (0 or more), approve (ask), date."
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{source}: the front matter is not YAML: {_first_line(error)}") from None

@@ -18,7 +18,7 @@ def render_sbom(
     brief_date: date | None,
     dependencies: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """The bill of a package: its files with their digests, its dependencies, and the brief's date if it has one."""
+    """The bill of a package: its files with their digests, its dependencies, and the brief's date, if any."""
     needed = [_library(n, v) for n, v in sorted(set(dependencies))]
     main = {**_library(name, version), "type": "application" if _has_command(assembly) else "library"}
     files = sorted((f for f in assembly.code), key=lambda f: f.path)

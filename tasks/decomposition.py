@@ -7,9 +7,11 @@ from schemas.base import canonical_json
 from schemas.blueprint import Blueprint
 from schemas.failure import Cause, Notes, notes_text
 from schemas.full import Estimate, Planned
+from schemas.memory import HintKind
 from schemas.specification import Specification
 from schemas.stateflow import State
 from schemas.wbs import WBS, graph_problems
+from services.memory.derive import requirements_text
 from tasks.context import Work
 from tasks.plan_and_test import plan_problems
 from tasks.stage import failed, stage
@@ -27,10 +29,11 @@ async def decompose(
         "specification": specification.model_dump_json(),
         "blueprint": blueprint.model_dump_json(),
     }
+    hints = await work.hints(HintKind.PATTERN, requirements_text(specification))
     problems: list[str] = []
     for _ in range(ROUNDS):
         told = "\n\n".join(part for part in (notes_text(feedback), bullets(problems)) if part)
-        question = Question(DECOMPOSITION, "run", {**inputs, "feedback": told}, work.sample)
+        question = Question(DECOMPOSITION, "run", {**inputs, "feedback": told}, work.sample, hints=hints)
         answer = await work.desk.ask_json(question, DecompositionAnswer)
         wbs = WBS(epics=answer.epics, items=answer.items)
         if answer.gaps:

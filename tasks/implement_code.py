@@ -5,9 +5,11 @@ from schemas.base import SourceFile, Value
 from schemas.contract import Contract
 from schemas.failure import Notes, notes_text
 from schemas.lite import Green
+from schemas.memory import HintKind
 from schemas.stateflow import State
 from schemas.verdict import Suite
 from schemas.wbs import ItemSpec
+from services.memory.derive import contract_text
 from tasks.candidates import Assignment, write_candidate
 from tasks.context import Work
 from tasks.stage import stage
@@ -25,7 +27,9 @@ async def implement_code(
     work: Work, *, item: ItemSpec, suite: Suite, foundation: Foundation, attempts: int, feedback: Notes
 ) -> Green:
     """Write the bodies; show the failures to the next attempt."""
-    return await write_candidate(work, assignment_of(item, suite, foundation), attempts, notes_text(feedback))
+    assignment = assignment_of(item, suite, foundation)
+    hints = await work.hints(HintKind.CODE, contract_text(item.contract))
+    return await write_candidate(work, assignment, attempts, notes_text(feedback), hints)
 
 
 def assignment_of(item: ItemSpec, suite: Suite, foundation: Foundation) -> Assignment:
