@@ -32,7 +32,7 @@ async def earlier_srs(context: RunContext, version: str) -> SRS | None:
         before = [release for release in listed if release.version != version]
         if not before:
             return None
-        manifest = Manifest.model_validate_json(await store.get_artifact(conn, before[-1].manifest))
+        manifest = Manifest.model_validate_json(await store.get_artifact(conn, before[0].manifest))
         try:
             return SPECIFICATION.validate_json(await store.get_artifact(conn, manifest.srs))
         except InputError:
