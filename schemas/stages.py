@@ -2,11 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import SerializeAsAny
-
 from schemas.base import Digest, SourceFile, Text, Value
 from schemas.contract import Contract
 from schemas.failure import Route, Strategy
+from schemas.specification import Specification
 from schemas.srs import SRS
 from schemas.verdict import Finding, Judgement, Status, Suite, Verdict
 
@@ -130,7 +129,7 @@ class Checked(StageAnswer):
 class Assembly(Value):
     """Everything that a release is made of, before it is built."""
 
-    srs: SerializeAsAny[SRS]
+    srs: Specification | SRS
     contracts: tuple[Contract, ...]
     suite: Suite
     code: tuple[SourceFile, ...]
