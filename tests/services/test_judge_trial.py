@@ -98,8 +98,8 @@ async def test_a_good_suite_kills_the_mutants_and_names_the_right_tests(judge: J
     assert set(said.failed) == set(variants)
     assert [name for name, killers in said.failed.items() if not killers] == []
     assert said.failed["6: `a > b` became `a >= b`"] == (HEAVIER,)
-    assert said.failed["14: `whole += weight` became `whole -= weight`"] == (TOTAL, SUM)
-    assert said.failed["12: `weight < 0` became `weight <= 0`"] == (TOTAL, SUM)
+    assert said.failed["15: `whole += weight` became `whole -= weight`"] == (TOTAL, SUM)
+    assert said.failed["13: `if weight < 0` became `if weight <= 0`"] == (TOTAL, SUM)
     assert said.failed["16: `return whole` became `return None`"] == (TOTAL, SUM)
 
 
