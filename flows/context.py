@@ -65,6 +65,7 @@ class Observed:
 def _program(argv: tuple[str, ...]) -> str:
     words = [Path(word).name for word in argv if not word.startswith("-")]
     drivers = {"judge_driver.py": "pytest", "wheel_driver.py": "wheel build, install and pytest"}
+    drivers |= {"trial_driver.py": "pytest on variants"}
     named = [drivers[word] for word in words if word in drivers]
     if named or words[0] != "python":
         return named[0] if named else words[0]

@@ -45,16 +45,17 @@ async def finish(
 ) -> Finished:
     """Take an assembly to a complete release tree; the full path has a reviewer and all its artifacts."""
     brief, policy = telling.context.brief, telling.context.policy
-    version = await next_version(telling.context)
+    candidates = tuple(item.candidate for item in items)
+    candidate = candidates[0].digest() if len(candidates) == 1 else digest(candidates)
+    version = await next_version(telling.context, assembly, candidate)
     audit = await security_audit(telling, assembly=assembly, allowlist=policy.allowlist)
     built = await aggregate(telling, assembly=assembly, python=policy.python, version=version)
     review = await final_review(telling, assembly=assembly, build=built, reviewed=full)
-    candidates = tuple(item.candidate for item in items)
     tree = await generate_deployment_artifacts(
         telling,
         brief=brief,
         assembly=assembly,
-        candidate=candidates[0].digest() if len(candidates) == 1 else digest(candidates),
+        candidate=candidate,
         build=built,
         review=review,
         python=policy.python,

@@ -3,24 +3,37 @@
 from pydantic import TypeAdapter
 
 from schemas.errors import InputError
+from schemas.project import manifest_of
 from schemas.specification import Specification
 from schemas.srs import SRS
+from schemas.stages import Assembly
 from schemas.verdict import Manifest
-from services.database import releases, runs, store
+from services.database import releases, store
 from tasks.context import RunContext
 
 FIRST = "0.1.0"
 SPECIFICATION: TypeAdapter[SRS] = TypeAdapter(Specification | SRS)
 
 
-async def next_version(context: RunContext) -> str:
-    """The first version, the latest one when it came from this very brief, else the next minor one."""
+async def next_version(context: RunContext, assembly: Assembly, candidate: str) -> str:
+    """The first version, the latest one when it was made of the very same parts, else the next minor one."""
     async with context.database.transaction() as conn:
         latest = await releases.get_release(conn, context.project)
         if latest is None:
             return FIRST
-        if (await runs.brief_of(conn, latest.run)).digest() == context.brief.digest():
-            return latest.version
+        known = Manifest.model_validate_json(await store.get_artifact(conn, latest.manifest))
+    made = manifest_of(
+        slug=context.project,
+        version=latest.version,
+        brief=context.brief.text,
+        assembly=assembly,
+        candidate=candidate,
+        files=(),
+        claims={},
+    )
+    parts = {"brief", "srs", "contract", "suite", "candidate"}
+    if made.model_dump(include=parts) == known.model_dump(include=parts):
+        return latest.version
     major, minor, _ = latest.version.split(".")
     return f"{major}.{int(minor) + 1}.0"
 
