@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,9 @@ from schemas.memory import HintKind, MemoryEntry
 from services.database import store
 from services.database.memory_tables import HintRow, MemoryRow
 from services.database.tables import Generation, Result, WorkItem
+
+REQUIREMENTS_BY = [("PLAN_AND_TEST", "red"), ("REQUIREMENT_INGESTION", "specified")]
+"""The stages that write requirements, with the outcome of those that do."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class AcceptedItem(Value):
     """The artifact of the planned item."""
     candidate: Digest
     plan: Digest | None
-    """The answer of the Lite path's plan in the same run, if there is one."""
+    """The answer of the stage that wrote the requirements in the same run, if there is one."""
 
 
 async def add(
@@ -158,9 +161,8 @@ async def of_items(conn: AsyncConnection) -> dict[tuple[str, str], set[HintKind]
 
 async def accepted_items(conn: AsyncConnection) -> list[AcceptedItem]:
     """Every item's current generation, in the order of acceptance."""
-    plan = select(Result.answer).where(
-        Result.run == Generation.run, Result.stage == "PLAN_AND_TEST", Result.outcome == "red"
-    )
+    written = tuple_(Result.stage, Result.outcome).in_(REQUIREMENTS_BY)
+    plan = select(Result.answer).where(Result.run == Generation.run, written)
     newest_plan = plan.order_by(Result.recorded_at.desc()).limit(1).scalar_subquery()
     planned = select(WorkItem.body).where(
         WorkItem.project == Generation.project, WorkItem.key == Generation.key

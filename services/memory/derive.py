@@ -4,12 +4,13 @@ from pydantic import ValidationError
 
 from schemas.contract import Contract
 from schemas.failure import Evidence
+from schemas.full import Specified
 from schemas.lite import Plan
 from schemas.memory import HintKind, MemoryEntry, Source
 from schemas.prose import interface_text
 from schemas.srs import SRS
 from schemas.verdict import Candidate
-from schemas.wbs import ItemSpec, WorkItem
+from schemas.wbs import WorkItem
 from services.database.memories import AcceptedItem
 
 MOST = 6000
@@ -70,12 +71,20 @@ def stored_entries(item: AcceptedItem, bodies: dict[str, bytes]) -> tuple[Memory
 
 
 def _told(body: bytes, plan: bytes | None) -> tuple[Contract, SRS | None]:
-    for form in (ItemSpec, WorkItem):
-        try:
-            told = form.model_validate_json(body)
-        except ValidationError:
-            continue
-        return told.contract, told.srs if isinstance(told, ItemSpec) else None
-    contract = Contract.model_validate_json(body)
-    planned = Plan.model_validate_json(plan) if plan else None
-    return contract, planned.srs if planned and planned.contract == contract else None
+    """What is known of an item: the full path stores the item, the Lite path its contract."""
+    try:
+        item = WorkItem.model_validate_json(body)
+    except ValidationError:
+        contract = Contract.model_validate_json(body)
+        planned = Plan.model_validate_json(plan) if plan else None
+        return contract, planned.srs if planned and planned.contract == contract else None
+    return item.contract, _served(Specified.model_validate_json(plan).specification, item) if plan else None
+
+
+def _served(srs: SRS, item: WorkItem) -> SRS | None:
+    """The requirements that an item serves, under its title."""
+    served = [r for r in srs.requirements if any(c.id in item.criteria for c in r.criteria)]
+    if not served:
+        return None
+    plain = SRS.model_construct(**{name: getattr(srs, name) for name in SRS.model_fields})
+    return plain.model_copy(update={"title": item.title, "requirements": tuple(served)})

@@ -6,12 +6,14 @@ import pytest
 
 from schemas.base import Value, canonical_json
 from schemas.failure import Cause, Evidence
+from schemas.full import Specified
 from schemas.lite import Plan
 from schemas.memory import HintKind, Source
+from schemas.specification import Specification
 from schemas.srs import SRS
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Suite, Verdict
-from schemas.wbs import ItemSpec
+from schemas.wbs import WorkItem
 from services.database import Database, items, store
 from services.memory import Memory
 from services.memory.derive import contract_text, failure_entry, item_entries, requirements_text
@@ -31,9 +33,11 @@ def weights() -> tuple[SRS, Candidate, Suite]:
     )
 
 
-async def accept(database: Database, body: Value, plan: Plan | None = None, key: str = "k" * 64) -> str:
+async def accept(
+    database: Database, body: Value, plan: Plan | Specified | None = None, key: str = "k" * 64
+) -> str:
     """A run with one accepted item."""
-    run = await new_run(database)
+    run = await new_run(database, text=f"Count {key[0]}.\n")
     _, candidate, suite = weights()
     bodies = [("item", body), ("suite", suite), ("candidate", candidate), ("verdict", VERDICT)]
     async with database.transaction() as conn:
@@ -48,9 +52,26 @@ async def accept(database: Database, body: Value, plan: Plan | None = None, key:
         await items.accept(conn, done)
         if plan:
             [answer] = await store.put_artifacts(conn, [("answer", canonical_json(plan))])
-            stage = {"stage": "PLAN_AND_TEST", "outcome": "red", "run": run.id, "item": None}
-            await store.put_result(conn, "plan", answer_digest=answer, **stage)  # type: ignore[arg-type]
+            stage = "PLAN_AND_TEST" if isinstance(plan, Plan) else "REQUIREMENT_INGESTION"
+            told = {"stage": stage, "outcome": plan.outcome, "run": run.id, "item": None}
+            await store.put_result(conn, key, answer_digest=answer, **told)  # type: ignore[arg-type]
     return run.id
+
+
+def specified(srs: SRS) -> Specified:
+    """The full path's answer with the same requirements."""
+    sourced = [
+        {**r.model_dump(mode="json"), "sources": ["S1"], "metric": None, "target": None}
+        for r in srs.requirements
+    ]
+    told = {
+        **srs.model_dump(mode="json"),
+        "requirements": sourced,
+        "glossary": [],
+        "unserved": [],
+        "questions": [],
+    }
+    return Specified(specification=Specification.model_validate(told), statements=("Weights.",))
 
 
 def test_an_item_is_found_by_its_requirements_and_by_its_names() -> None:
@@ -81,17 +102,19 @@ async def test_rebuilding_derives_the_entries_of_both_paths_once(embedded: Datab
     srs, _, suite = weights()
     contract = builders.contract()
     await accept(embedded, contract, Plan(srs=srs, contract=contract, suite=suite, verdict=VERDICT))
-    spec = ItemSpec(id="WI-1", title="W", contract=contract, srs=srs, needs=(), complexity=1)
-    await accept(embedded, spec, key="s" * 64)
+    other = contract.model_copy(update={"doc": "Weights of another module."})
+    item = WorkItem(id="WI-1", title="W", criteria=("FR-1.1",), contract=other, depends_on=(), complexity=1)
+    await accept(embedded, item, specified(srs), key="s" * 64)
     async with Memory(settings(tmp_path), embedded) as memory:
-        assert (await memory.rebuild()).derived == 2
+        assert (await memory.rebuild()).derived == 4
         assert (await memory.rebuild()).derived == 0
-        [pattern] = await memory.recall(HintKind.PATTERN, requirements_text(srs))
-        [code] = await memory.recall(HintKind.CODE, contract_text(contract))
+        [pattern, served] = await memory.recall(HintKind.PATTERN, requirements_text(srs))
+        [code, _] = await memory.recall(HintKind.CODE, contract_text(contract))
+        assert (served.source.item, served.text.splitlines()[0]) == ("s" * 64, "W")
         assert (pattern.score, code.score, pattern.source.item) == (1000, 1000, "k" * 64)
         await memory.expire(code.entry)
         assert (await memory.rebuild()).derived == 0
-        assert await memory.recall(HintKind.CODE, contract_text(contract)) == ()
+        assert len(await memory.recall(HintKind.CODE, contract_text(contract))) == 1
 
 
 @pytest.mark.services
