@@ -87,6 +87,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
         database_url(settings) as url,
         await Database.open(url) as database,
         Models(settings, database) as models,
+        Memory(settings, database) as memory,
     ):
         bind_results(database)
         async with _execution(database, order.brief, policy) as (run, execution, samples):
@@ -101,7 +102,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 judge=Judge(Observed(sandbox, LISTENER.get()), tools),
                 home=settings.home,
                 cache=settings.cache,
-                memory=Memory(settings, database),
+                memory=memory,
                 samples=samples,
                 progress=LISTENER.get(),
             )
