@@ -28,7 +28,8 @@ async def build(folder: Path, tag: str, arguments: Mapping[str, str], target: st
     if code == 0:
         return ""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return f"docker build ended with {code}: {' | '.join(lines[-3:])[:600] or 'no message'}"
+    told = list(dict.fromkeys([*(line for line in lines if "ERROR" in line), *lines[-1:]]))
+    return f"docker build ended with {code}: {' | '.join(told)[:600] or 'no message'}"
 
 
 async def remove(*tags: str) -> None:

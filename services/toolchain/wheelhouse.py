@@ -12,7 +12,7 @@ from pathlib import Path
 from schemas.errors import Unreachable
 from services.toolchain import lock_text
 
-BUILD_TOOLS = ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
+BUILD_TOOLS = ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
 
 
 def build_lock() -> str:

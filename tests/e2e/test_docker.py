@@ -56,11 +56,11 @@ def tree(assembly: Assembly) -> tuple[SourceFile, ...]:
 
 @pytest.mark.parametrize("assembly", [program(), small_assembly()], ids=["command", "library"])
 async def test_the_dockerfile_builds_without_network_and_leaves_nothing_behind(assembly: Assembly) -> None:
-    before = docker("image", "ls", "--all", "--quiet").split()
+    before = set(docker("image", "ls", "--all", "--quiet").split())
     rules, built = await check_dockerfile(render_dockerfile(assembly, "3.11"), tree(assembly), wheels, BASE)
     assert rules.status is Status.PASSED, rules.reason
     assert (built.status, built.reason) == (Status.PASSED, f"built on {BASE} without network")
-    assert docker("image", "ls", "--all", "--quiet").split() == before
+    assert set(docker("image", "ls", "--all", "--quiet").split()) <= before
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ async def test_a_dockerfile_that_cannot_be_built_fails_and_says_why() -> None:
     _, built = await check_dockerfile(text, tree(small_assembly()), wheels, BASE)
     assert built.status is Status.FAILED
     assert built.reason.startswith("docker build ended with 1")
+    assert "false && useradd" in built.reason
 
 
 async def test_an_absent_base_image_is_not_pulled() -> None:
