@@ -47,10 +47,7 @@ def program() -> Assembly:
 
 
 def tree(assembly: Assembly) -> tuple[SourceFile, ...]:
-    [contract] = assembly.contracts
-    package = package_tree(
-        contract, assembly.srs, assembly.suite, assembly.code, assembly.readme, "3.11", "0.1.0"
-    )
+    package = package_tree(assembly, "3.11", "0.1.0")
     return (*package, source(".dockerignore", render_dockerignore()))
 
 
