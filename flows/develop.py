@@ -46,7 +46,8 @@ async def write_code(item: Item, suite: Suite, foundation: Foundation) -> ItemDo
         telling, item=spec, suite=suite, green=green, foundation=foundation, mutants=policy.mutants
     )
     refactored = await refactor_code(telling, item=spec, suite=suite, green=green, foundation=foundation)
-    await telling.move(State.GENERATION_CYCLE)
+    if telling.state is not State.GENERATION_CYCLE:
+        await telling.move(State.GENERATION_CYCLE)
     done = ItemDone(
         id=spec.id,
         title=spec.title,
