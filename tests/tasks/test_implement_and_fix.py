@@ -113,7 +113,7 @@ async def test_the_tier_rises_at_the_third_attempt(judge: Judge) -> None:
 
 
 async def test_an_endless_loop_is_ended_and_named(judge: Judge) -> None:
-    short = replace(judge, limits=Limits(wall_s=2, cpu_s=2))
+    short = replace(judge, limits=Limits(wall_s=60, cpu_s=2))
     endless = CODE.replace("    total =", "    while True:\n        pass\n    total =")
     found = await failure_of(short, code_answer(endless), attempts=1)
     assert found.cause is Cause.BAD_CODE
