@@ -70,6 +70,7 @@ def work_in(
         desk=Desk(models, CallScope(run, "execution-1", "pairs", ()), MODELS),
         judge=judge or cast(Judge, object()),
         home=Path("/nowhere"),
+        cache=Path("/nowhere"),
         samples={(state, item): sample} if sample else {},
     )
     return Work(context, state, sample, item)
