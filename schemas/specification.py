@@ -8,6 +8,7 @@ from pydantic import StringConstraints, model_validator
 from schemas.base import Text, Value
 from schemas.srs import SRS, Requirement
 
+_HEADING = re.compile(r"^\s*#+(?:[ \t][^\n]*)?(?:\n|$)")
 StatementId = Annotated[str, StringConstraints(pattern=r"^S[1-9][0-9]{0,3}$")]
 
 
@@ -85,9 +86,9 @@ def statements_of(brief: str) -> tuple[str, ...]:
         if block.startswith("```"):
             found.append(block.strip())
             continue
-        for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|\n(?=#)", block):
-            text = " ".join(paragraph.split())
-            if text and not text.startswith("#"):
+        for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|\n(?=#+[ \t])", block):
+            text = " ".join(_HEADING.sub("", paragraph).split())
+            if text:
                 found += _sentences(text)
     return tuple(found)
 

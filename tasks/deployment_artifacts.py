@@ -53,7 +53,7 @@ async def generate_deployment_artifacts(
         written = (*_rendered(whole, brief, python, version, docs), changelog)
         files = (*(f for f in build.files if f.path != readme.path), readme, *written)
         checks = (*seen, *await _check(work, files, docs))
-    broken = [c.reason for c in checks if c.status is Status.FAILED]
+    broken = [f"{c.subject}: {c.reason}" for c in checks if c.status is Status.FAILED]
     if broken:
         raise failed(work, Cause.PACKAGING, broken[0], broken)
     manifest = manifest_of(

@@ -138,7 +138,7 @@ def _(answer: Diagnosis) -> str:
         for r in answer.routes
     ]
     table = table_of(("cause", "about", "goes to", "reason"), rows)
-    return f"## {answer.outcome}: {answer.reason}\n\n{table}"
+    return f"## {answer.outcome}: {' '.join(answer.reason.split())}\n\n{table}"
 
 
 @describe.register

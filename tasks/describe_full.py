@@ -10,7 +10,7 @@ __all__ = ["describe"]
 
 @describe.register
 def _(answer: Rethought) -> str:
-    return f"## {answer.outcome}: {answer.reason}"
+    return f"## {answer.outcome}: {' '.join(answer.reason.split())}"
 
 
 @describe.register
