@@ -208,7 +208,7 @@ def _unmeasured(story: Story) -> Iterator[str]:
     yield from (f"{v.verdict.subject}: not run. {v.verdict.reason}".strip() for v in lines
                 if v.verdict.status is Status.NOT_RUN)  # fmt: skip
     if any(v.verdict.level == "reported" and v.verdict.status is Status.PASSED for v in lines):
-        yield "Verdicts marked “reported” rest on what the code’s own test process said; nobody verified them."
+        yield "Verdicts marked “reported” rest on what the code’s own test process said, unverified."
     uncounted = story.spent.uncounted
     if uncounted:
         yield f"Tokens of {uncounted} answer(s): the provider reported none; they were charged at estimates."
@@ -231,7 +231,9 @@ def documents(story: Story) -> list[tuple[str, str]]:
             files = answer.suite.files
         elif isinstance(answer, Polished):
             files = (*answer.candidate.files, answer.readme)
-        elif isinstance(answer, Refactored) or (isinstance(answer, Green) and (_LATER[state], item) not in told):
+        elif isinstance(answer, Refactored) or (
+            isinstance(answer, Green) and (_LATER[state], item) not in told
+        ):
             files = answer.candidate.files
         found += [(f"{item}: {f.path}" if item else f.path, f.text) for f in files]
     return found

@@ -1,4 +1,4 @@
-"""The plan as a picture: a layered graph (after Sugiyama, Tagawa and Toda, 1981), dependencies on the left."""
+"""The plan as a picture: a layered graph (after Sugiyama et al., 1981), dependencies on the left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from phoenix.report.svg import label, tag, tip
+from phoenix.report.svg import label, tag, tip, words
 from schemas.stateflow import CHILDREN, TRANSITIONS, State, Transition
 
 S = State
@@ -109,7 +109,7 @@ def _node(state: State, box: Box, visits: int, failures: int, now: bool) -> str:
     marks += ["seen" if visits else "", "broken" if failures else "", "now" if now else ""]
     said = f"{state}: visited {visits} time(s), failed {failures}" if visits else f"{state}: not visited"
     parts = [tip(said), tag("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=6)]
-    parts.append(label(title(state), box.x + 8, box.y + 16.5))
+    parts.append(_name(title(state), box))
     if visits > 1:
         wide = 11 + 6 * len(f"×{visits}")
         x = box.x + box.width - wide + 4
@@ -118,12 +118,22 @@ def _node(state: State, box: Box, visits: int, failures: int, now: bool) -> str:
     return tag("g", *parts, cls=" ".join(filter(None, marks)))
 
 
+def _name(text: str, box: Box) -> str:
+    """The name, squeezed where a wide font would not fit."""
+    room = box.width - 16
+    width = room if len(text) * 6.3 > room else None
+    return tag(
+        "text", words(text), x=box.x + 8, y=box.y + 16.5,
+        textLength=width, lengthAdjust=width and "spacingAndGlyphs",
+    )  # fmt: skip
+
+
 def _way(boxes: Mapping[State, Box], way: Transition, count: int) -> str:
     kind = "bad" if way.outcome in _BAD else "back" if way.outcome in _BACK else "on"
     marks = f"way {kind}" if count else "way faint"
     path = tag(
         "path",
-        d=_path(boxes[way.origin], boxes[way.target]),
+        d=_path(boxes[way.origin], boxes[way.target], kind == "back"),
         cls=marks,
         marker_end=f"url(#head-{kind if count else 'faint'})",
     )
@@ -131,22 +141,25 @@ def _way(boxes: Mapping[State, Box], way: Transition, count: int) -> str:
     return tag("g", tip(said), path)
 
 
-def _path(a: Box, b: Box) -> str:
+def _path(a: Box, b: Box, near: bool) -> str:
+    if a == b:
+        return _curve((a.x, a.middle - 6), (a.x - 3, a.middle + 6), a.x - 22)
     if a.is_left != b.is_left:
         ax, bx = (a.x + a.width, b.x - 3) if a.is_left else (a.x, b.x + b.width + 3)
         pull = 22 if a.is_left else -22
-        return f"M{ax:.1f} {a.middle:.1f}C{ax + pull:.1f} {a.middle:.1f} {bx - pull:.1f} {b.middle:.1f} {bx:.1f} {b.middle:.1f}"  # noqa: E501
-    if a == b:
-        x = a.x
-        return f"M{x:.1f} {a.middle - 6:.1f}C{x - 22:.1f} {a.middle - 12:.1f} {x - 22:.1f} {a.middle + 12:.1f} {x - 3:.1f} {a.middle + 6:.1f}"  # noqa: E501
+        ends = f"{bx - pull:.1f} {b.middle:.1f} {bx:.1f} {b.middle:.1f}"
+        return f"M{ax:.1f} {a.middle:.1f}C{ax + pull:.1f} {a.middle:.1f} {ends}"
     if 0 < b.y - (a.y + a.height) < LINE:
-        x = max(a.x, b.x) + 20
-        return f"M{x:.1f} {a.y + a.height:.1f}V{b.y - 3:.1f}"
+        return f"M{max(a.x, b.x) + 20:.1f} {a.y + a.height:.1f}V{b.y - 3:.1f}"
     side = -1 if a.is_left else 1
-    ax, bx = ((v.x if side < 0 else v.x + v.width) for v in (a, b))
-    out = side * min(20, 8 + abs(a.middle - b.middle) / 24)
-    edge = min(ax, bx) + out if side < 0 else max(ax, bx) + out
-    return f"M{ax:.1f} {a.middle:.1f}C{edge:.1f} {a.middle:.1f} {edge:.1f} {b.middle:.1f} {bx + 3 * side:.1f} {b.middle:.1f}"  # noqa: E501
+    ax, bx = ((v.x if a.is_left else v.x + v.width) for v in (a, b))
+    out = side * min(20, 8 + abs(a.middle - b.middle) / 24) * (0.5 if near else 1)
+    edge = (min if a.is_left else max)(ax, bx) + out
+    return _curve((ax, a.middle + 5), (bx + 3 * side, b.middle - 5), edge)
+
+
+def _curve(a: tuple[float, float], b: tuple[float, float], edge: float) -> str:
+    return f"M{a[0]:.1f} {a[1]:.1f}C{edge:.1f} {a[1]:.1f} {edge:.1f} {b[1]:.1f} {b[0]:.1f} {b[1]:.1f}"
 
 
 def title(state: State) -> str:
@@ -158,9 +171,16 @@ _MARKERS = tag(
     "defs",
     *(
         tag(
-            "marker", tag("path", d="M0 0L6 3L0 6z", cls=f"head {kind}"),
-            id=f"head-{kind}", viewBox="0 0 6 6", refX=5, refY=3, markerWidth=5, markerHeight=5, orient="auto",
-        )  # fmt: skip
+            "marker",
+            tag("path", d="M0 0L6 3L0 6z", cls=f"head {kind}"),
+            id=f"head-{kind}",
+            viewBox="0 0 6 6",
+            refX=5,
+            refY=3,
+            markerWidth=5,
+            markerHeight=5,
+            orient="auto",
+        )
         for kind in ("on", "back", "bad", "faint")
     ),
 )

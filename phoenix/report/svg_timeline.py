@@ -98,9 +98,8 @@ def timeline(rows: Sequence[Row]) -> str:
 def _bar(axis: Axis, span: Span, y: float) -> str:
     x, end = axis.at(span.began), axis.at(span.ended)
     width = f"{max(end - x, 0.15):.3f}%"
-    rect = tag("rect", tip(span.said), x=f"{min(x, 99.8):.3f}%", y=y, width=width, height=BAR, rx=1.5,
+    return tag("rect", tip(span.said), x=f"{min(x, 99.8):.3f}%", y=y, width=width, height=BAR, rx=1.5,
                cls=f"bar {span.kind}")  # fmt: skip
-    return rect
 
 
 def _ticks(axis: Axis, height: int) -> str:
@@ -123,12 +122,16 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 def _cut(x: float, wait: timedelta, height: int) -> str:
     line = tag("line", x1=f"{x:.2f}%", x2=f"{x:.2f}%", y1=16, y2=height, cls="cut")
     anchor = "end" if x > 70 else "start"
-    return tag("g", tip("nothing went on"), line, label(f"⋯ {duration(wait)}", f"{x:.2f}%", 11, "cut", anchor))
+    return tag(
+        "g", tip("nothing went on"), line, label(f"⋯ {duration(wait)}", f"{x:.2f}%", 11, "cut", anchor)
+    )
 
 
 def duration(length: timedelta | float) -> str:
     """A length of time as people say it."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    if 0 < seconds < 0.1:
+        return "< 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = round(seconds)
