@@ -144,7 +144,7 @@ async def _with_services(settings: Settings, wishes: Wishes, progress: Progress)
         path = unchanged.path if unchanged else progress.path
         if run and wishes.record:
             await _record(database, run, order, wishes.record)
-        report = await _reported(database, settings.home, run) if run else None
+        report = await reported(database, settings.home, run) if run else None
         result = await result_of(database, run, path=path, report=report) if run else None
         if unchanged and result:
             result["message"] = f"unchanged: release {result['release']['version']} was made from this brief"
@@ -210,7 +210,7 @@ async def _record(database: "Database", run: str, order: "BuildOrder", path: Pat
     click.echo(f"phoenix: {count} answers written to {path}", err=True)
 
 
-async def _reported(database: "Database", home: Path, run: str) -> str | None:
+async def reported(database: "Database", home: Path, run: str) -> str | None:
     """The path of the run's report; that it cannot be written does not undo the run."""
     from phoenix.report.command import write_report
 

@@ -1,23 +1,25 @@
 """The report and the history of runs on real services."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from phoenix.build import reported
 from phoenix.report import facts
 from phoenix.report.data import gather, visits_of
 from phoenix.report.page import render
 from schemas.answered import ANSWERS
 from schemas.stateflow import STAGES
 from services.database import Database, ledger
-from services.database.usage import usage_by_agent
+from services.database.usage import AgentUsage, usage_by_agent
 from tests.phoenix import full_story
 from tests.phoenix.command import phoenix
 from tests.platform import BRIEF, Platform
 
-MODEL = ("--model", "rehearsal:seed=7,bad_code=0.4", "--approve", "auto", "--json")
+MODEL = ("--model", "rehearsal:seed=7", "--approve", "auto", "--json")
 HOSTILE = '<script>alert("x")</script>'
 LOADS = re.compile(r"""(?:src|href|action|data|srcset)\s*=\s*["']?+(?!#|data:,)|url\((?!#)|@import""")
 
@@ -35,7 +37,7 @@ def test_every_stage_has_the_form_of_its_answer() -> None:
 
 
 @pytest.mark.services
-async def test_the_report_of_a_lite_run_holds_the_numbers_of_its_result(
+def test_the_report_of_a_lite_run_holds_the_numbers_of_its_result(
     served: dict[str, str], brief: str, tmp_path: Path, platform: Platform
 ) -> None:
     result = json.loads(phoenix("build", brief, *MODEL, env=served).out)
@@ -44,32 +46,26 @@ async def test_the_report_of_a_lite_run_holds_the_numbers_of_its_result(
     assert loads_nothing(page)
     assert f"{result['verdicts']['passed']} of {result['verdicts']['tests']} passed" in page
     assert f"{result['models']['calls']} calls, {result['models']['replayed']} from the ledger" in page
-    for text in (
-        "Tiny Sums",
-        "Completed",
-        result["release"]["commit"][:12],
-        "by policy",
-        "Test coverage: not measured",
-    ):
+    said = ("Tiny Sums", "Completed", result["release"]["commit"][:12], "by policy")
+    for text in (*said, "Test coverage: not measured"):
         assert text in page
-    async with platform.database() as database, database.transaction() as conn:
-        used = await usage_by_agent(conn, result["run"])
+    used = asyncio.run(by_agent(platform, result["run"]))
     assert sum(u.calls for u in used) == result["models"]["calls"]
     assert sum(u.input_tokens or 0 for u in used) == result["models"]["input_tokens"]
     assert {u.tier for u in used} <= {"fast", "standard", "strong"}
-
-
-@pytest.mark.services
-def test_the_report_is_written_where_it_is_wanted(served: dict[str, str], brief: str, tmp_path: Path) -> None:
-    phoenix("build", brief, *MODEL, env=served)
     wanted = tmp_path / "mine.html"
     done = phoenix("report", "tiny-sums", "--output", str(wanted), env=served)
-    assert (done.code, done.out) == (0, f"{wanted}\n")
-    assert "Tiny Sums" in wanted.read_text()
-    told = json.loads(phoenix("report", "tiny-sums", "--json", env=served).out)
-    assert Path(told["report"]).is_file()
+    assert (done.code, done.out, wanted.read_text()) == (0, f"{wanted}\n", page)
+    told = json.loads(phoenix("report", result["run"], "--json", env=served).out)
+    assert told == {"report": result["report"]}
     blocked = phoenix("report", "tiny-sums", "--output", str(tmp_path / "no" / "where.html"), env=served)
     assert (blocked.code, blocked.out) == (2, "")
+
+
+async def by_agent(platform: Platform, run: str) -> list[AgentUsage]:
+    """The run's usage by agent."""
+    async with platform.database() as database, database.transaction() as conn:
+        return await usage_by_agent(conn, run)
 
 
 @pytest.mark.services
@@ -81,16 +77,15 @@ def test_an_unknown_run_or_project_is_one_line(served: dict[str, str]) -> None:
 
 
 @pytest.mark.services
-def test_a_report_that_cannot_be_written_fails_no_run(
-    served: dict[str, str], brief: str, tmp_path: Path
+async def test_a_report_that_cannot_be_written_fails_no_run(
+    embedded: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir(exist_ok=True)
-    (home / "reports").write_text("a file in the way")
-    done = phoenix("build", brief, *MODEL, env=served)
-    assert done.code == 0
-    assert json.loads(done.out)["report"] is None
-    assert "no report was written" in done.err
+    run = await full_story.tell(embedded)
+    assert await reported(embedded, tmp_path, run.id) == str(tmp_path / "reports" / f"{run.id}.html")
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file in the way")
+    assert await reported(embedded, blocked, run.id) is None
+    assert "no report was written" in capsys.readouterr().err
 
 
 @pytest.mark.services
