@@ -34,6 +34,8 @@ class Visit:
     """None while it goes on, and when its process died."""
     cached: bool
     key: str | None
+    named: str | None = None
+    """The artifact of the answer, where the event names it."""
     answer: Answer | None = None
     """None when there is none, or when this version cannot read it."""
 
@@ -125,7 +127,9 @@ def visits_of(events: Sequence[Event]) -> list[Visit]:
 
 def _visit(state: State, item: str | None, began: datetime, ended: datetime, event: Event) -> Visit:
     told = event.payload
-    return Visit(state, item, began, ended, told["outcome"], bool(told["cached"]), told["key"])
+    return Visit(
+        state, item, began, ended, told["outcome"], bool(told["cached"]), told["key"], told.get("answer")
+    )
 
 
 def _lost(inside: dict[Place, datetime], at: datetime) -> list[Visit]:
@@ -134,13 +138,15 @@ def _lost(inside: dict[Place, datetime], at: datetime) -> list[Visit]:
 
 async def _answered(conn: AsyncConnection, visits: Iterable[Visit]) -> tuple[Visit, ...]:
     listed = list(visits)
-    known = await store.get_results(conn, [v.key for v in listed if v.key])
-    bodies = await store.get_artifacts(conn, [k.answer for k in known.values()])
-    read: dict[str, Answer | None] = {}
-    for visit in listed:
-        if visit.key in known and visit.key not in read and visit.state in ANSWERS:
-            read[visit.key] = _read(visit, bodies[known[visit.key].answer])
-    return tuple(replace(v, answer=read.get(v.key)) if v.key else v for v in listed)
+    known = await store.get_results(conn, [v.key for v in listed if v.key and not v.named])
+    by_key = {v.key: v.named for v in listed if v.named} | {key: k.answer for key, k in known.items()}
+    named = [replace(v, named=v.named or by_key.get(v.key)) for v in listed]
+    bodies = await store.get_artifacts(conn, {v.named for v in named if v.named})
+    read: dict[tuple[State, str], Answer | None] = {}
+    for visit in named:
+        if visit.named and visit.state in ANSWERS and (visit.state, visit.named) not in read:
+            read[visit.state, visit.named] = _read(visit, bodies[visit.named])
+    return tuple(replace(v, answer=read.get((v.state, v.named))) if v.named else v for v in named)
 
 
 def _read(visit: Visit, body: bytes) -> Answer | None:
