@@ -82,6 +82,29 @@ def status(name: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("run", metavar="RUN|PROJECT")
+@click.option("--open", "open_it", is_flag=True, help="Show it in a browser.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where to write it (default: PHOENIX_HOME/reports/RUN.html).")  # fmt: skip
+@_JSON
+def report(**options: Any) -> None:
+    """Write one HTML page about RUN (or a project's newest run) and print its path."""
+    from phoenix.report.command import report_command
+
+    report_command(**options)
+
+
+@main.command()
+@click.argument("project")
+@_JSON
+def history(project: str, as_json: bool) -> None:
+    """List PROJECT's runs and releases: what changed, what was rebuilt, what it cost, who approved."""
+    from phoenix.history import history_command
+
+    history_command(project, as_json)
+
+
+@main.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
     """Print the JSON Schema of NAME; without NAME, list the names."""

@@ -3,27 +3,28 @@
 from collections import Counter
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.answered import read_answer
 from schemas.events import Event, EventKind
+from schemas.failure import Evidence
 from schemas.full import ItemDone
 from schemas.policy import plain
-from schemas.stages import Build, ReleaseTree, SecurityAudit, Triage
+from schemas.stages import Build, ReleaseTree, SecurityAudit, StageAnswer, Triage
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.database import Database, approvals, items, ledger, releases, runs, store, usage
 
-_FORMS: dict[State, type[BaseModel]] = {
-    State.TRIAGE: Triage,
-    State.SECURITY_AUDIT: SecurityAudit,
-    State.AGGREGATION: Build,
-    State.GENERATE_DEPLOYMENT_ARTIFACTS: ReleaseTree,
-}
+_TOLD = (State.TRIAGE, State.SECURITY_AUDIT, State.AGGREGATION, State.GENERATE_DEPLOYMENT_ARTIFACTS)
+"""The states whose answers the result is made of."""
 
 
 async def result_of(
-    database: Database, run: str, message: str | None = None, path: str | None = None
+    database: Database,
+    run: str,
+    message: str | None = None,
+    path: str | None = None,
+    report: str | None = None,
 ) -> dict[str, Any]:
     """The result of a run so far; what was not measured is null."""
     async with database.transaction() as conn:
@@ -51,22 +52,22 @@ async def result_of(
         "items": listed,
         "gates": [{"gate": a.gate, "decision": a.decision, "by": a.who} for a in asked],
         "verdicts": _verdicts(told),
-        "report": None,
+        "report": report,
         "message": message or _message(events),
     }
 
 
-async def answers(conn: AsyncConnection, events: list[Event]) -> dict[State, BaseModel]:
+async def answers(conn: AsyncConnection, events: list[Event]) -> dict[State, StageAnswer | Evidence]:
     """The newest answer of each stage that did not fail."""
     keys = {
         e.from_state: e.payload["key"]
         for e in events
-        if e.kind is EventKind.LEFT and e.from_state in _FORMS and e.payload["outcome"] != "failed"
+        if e.kind is EventKind.LEFT and e.from_state in _TOLD and e.payload["outcome"] != "failed"
     }
     known = await store.get_results(conn, keys.values())
     bodies = await store.get_artifacts(conn, [k.answer for k in known.values()])
     return {
-        state: _FORMS[state].model_validate_json(bodies[known[key].answer])
+        state: read_answer(state, known[key].outcome, bodies[known[key].answer])
         for state, key in keys.items()
         if state is not None and key in known
     }
@@ -108,7 +109,7 @@ def _item(
     }
 
 
-def _verdicts(told: dict[State, BaseModel]) -> dict[str, Any]:
+def _verdicts(told: dict[State, StageAnswer | Evidence]) -> dict[str, Any]:
     build = told.get(State.AGGREGATION)
     tests = build.verdict.tests if isinstance(build, Build) else ()
     counts = Counter(t.outcome for t in tests)

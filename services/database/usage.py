@@ -43,6 +43,41 @@ async def run_usage(conn: AsyncConnection, run: str) -> RunUsage:
     return RunUsage.model_validate(row._asdict())
 
 
+class AgentUsage(Value):
+    """The sums over one agent, tier and model of a run."""
+
+    agent: str
+    tier: str | None
+    """None when no provider was ever asked."""
+    model: str | None
+    calls: int
+    replayed: int
+    input_tokens: int | None
+    """None when no provider counted any."""
+    output_tokens: int | None
+    cost_usd: Decimal
+
+
+async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
+    """The usage of a run by agent, tier and model; what cost most comes first."""
+    sent = RunCall.replayed.is_(False)
+    done = sent & (Call.state == "done")
+    group = (RunCall.agent, Call.tier, Call.model)
+    cost = func.sum(RunCall.charged).label("cost_usd")
+    query = select(
+        *group,
+        func.count().filter(sent).label("calls"),
+        func.count().filter(RunCall.replayed).label("replayed"),
+        func.sum(Call.input_tokens).filter(done).label("input_tokens"),
+        func.sum(Call.output_tokens).filter(done).label("output_tokens"),
+        cost,
+    )
+    joined = query.join_from(RunCall, Call, Call.digest == RunCall.request, isouter=True)
+    grouped = joined.where(RunCall.run == run).group_by(*group)
+    rows = await conn.execute(grouped.order_by(cost.desc(), RunCall.agent, Call.tier))
+    return [AgentUsage.model_validate(row._asdict()) for row in rows]
+
+
 async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[RecordedAnswer]:
     """The answers that a run used, ordered by agent, subject and attempt."""
     asked = select(
