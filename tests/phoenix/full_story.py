@@ -181,7 +181,7 @@ async def _fail(told: Teller, item: str, hostile: str) -> None:
     for summary in ("no candidate passed in 4 attempts", "no candidate passed in 4 attempts, again"):
         wrong = Evidence(
             state=S.IMPLEMENT_CODE, cause=Cause.BAD_CODE, summary=f"{item}: {summary} {hostile}",
-            details="assert 2 == 3", items=(item,),
+            details="assert 2 == 3", item=item,
         )  # fmt: skip
         await told.visit(S.GENERATE_TESTS, S.IMPLEMENT_CODE, wrong, item)
         await told.move("failed", S.FAILURE_ANALYSIS)
