@@ -84,6 +84,8 @@ async def test_another_file_or_version_gives_another_digest() -> None:
 
 @pytest.mark.parametrize("python", ['3.11"', '3.11"]\njobs: []\nx: ["'])
 async def test_a_python_version_that_breaks_the_workflow_fails(python: str) -> None:
-    with pytest.raises(StageFailed, match=r"\.github/workflows/test\.yml: the file does not parse") as failure:
+    with pytest.raises(
+        StageFailed, match=r"\.github/workflows/test\.yml: the file does not parse"
+    ) as failure:
         await completed(python=python)
     assert the_failure(failure).cause is Cause.PACKAGING
