@@ -28,12 +28,9 @@ def test_vectors_are_the_same_in_every_process() -> None:
         "print(hashlib.sha256(lexical_vector('parseCSV of naïve_users, 3 times')).hexdigest())"
     )
     expected = hashlib.sha256(lexical_vector("parseCSV of naïve_users, 3 times")).hexdigest()
-    for seed in ("0", "1", "random"):
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
-        )
-        assert done.stdout.strip() == expected
+    other = {"PYTHONHASHSEED": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=other, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == expected
 
 
 def test_the_vector_of_this_version_never_changes() -> None:
