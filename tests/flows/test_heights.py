@@ -1,6 +1,6 @@
 """Which work item is furthest from the end."""
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from flows.cycle import heights
 from tests.plans import graph, wbs
@@ -13,7 +13,6 @@ def test_the_longest_chain_upwards_counts() -> None:
     assert heights(wbs()) == {"WI-1": 3, "WI-2": 2, "WI-3": 1}
 
 
-@settings(deadline=None)
 @given(needs())
 def test_an_item_is_higher_than_everything_that_builds_on_it(below: dict[str, tuple[int, ...]]) -> None:
     work = graph(**below)

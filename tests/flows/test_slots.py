@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.slots import PrioritySlots
@@ -95,7 +95,6 @@ async def test_a_waiter_who_is_cancelled_just_as_the_slot_comes_loses_none() -> 
     await scene.end()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3), ACTIONS)
 def test_whoever_comes_leaves_or_is_cancelled_the_bound_and_the_order_hold(
     most: int, actions: list[tuple[str, int]]

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contract import Contract
@@ -82,7 +82,6 @@ def test_sinks_build_on_others_and_carry_nobody() -> None:
     assert graph(w1=(), w2=()).sinks() == ()
 
 
-@settings(deadline=None)
 @given(needs())
 def test_order_and_below_agree_with_the_edges(below: dict[str, tuple[int, ...]]) -> None:
     work = graph(**below)
@@ -231,7 +230,6 @@ def changed(work: WBS, identity: str, **contract: Any) -> WBS:
     return work.model_copy(update={"items": tuple(map(new, work.items))})
 
 
-@settings(deadline=None)
 @given(needs(), st.data())
 def test_the_key_leaves_out_id_title_complexity_and_other_items(
     below: dict[str, tuple[int, ...]], data: st.DataObject
@@ -246,7 +244,6 @@ def test_the_key_leaves_out_id_title_complexity_and_other_items(
     assert key(alone, chosen.id, srs_of(work)) == spec.key()
 
 
-@settings(deadline=None)
 @given(needs(), st.data())
 def test_the_key_changes_with_contract_criterion_and_needed_contracts_alone(
     below: dict[str, tuple[int, ...]], data: st.DataObject

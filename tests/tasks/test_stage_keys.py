@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prefect.states import exception_to_failed_state
@@ -17,7 +17,7 @@ from schemas.errors import BudgetExceeded, PhoenixError, Unreachable, UnusableAn
 from schemas.failure import Cause, Feedback, Strategy
 from schemas.policy import Tier
 from schemas.stages import Assembly
-from schemas.stateflow import PER_ITEM, STAGES, State
+from schemas.stateflow import PER_ITEM, STAGES, TRANSITIONS, State
 from schemas.wbs import item_spec
 from services.toolchain import environment_name
 from tasks.implement_code import Foundation
@@ -130,6 +130,13 @@ def test_an_assembly_of_either_path_comes_back_with_its_own_kind_of_specificatio
     again = Assembly.model_validate_json(canonical_json(whole))
     assert again == whole
     assert type(again.srs) is type(whole.srs)
+
+
+@pytest.mark.parametrize("state", sorted(STAGES - {State.GENERATE_DEPLOYMENT_ARTIFACTS}))
+def test_every_outcome_of_an_answer_leads_out_of_its_state(state: State) -> None:
+    outcomes = set(get_args(stages()[state].hints["return"].model_fields["outcome"].annotation))
+    assert outcomes
+    assert outcomes <= {t.outcome for t in TRANSITIONS if t.origin is state}
 
 
 @pytest.mark.parametrize("state", sorted(STAGES))
