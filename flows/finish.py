@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flows.versions import earlier_srs, next_version
+from flows.versions import bumped, earlier_srs, next_version, released_otherwise
 from schemas.base import digest
 from schemas.failure import Notes
 from schemas.full import ItemDone
@@ -44,16 +44,28 @@ async def finish(
     feedback: Notes = (),
 ) -> Finished:
     """Take an assembly to a complete release tree; the full path has a reviewer and all its artifacts."""
-    brief, policy = telling.context.brief, telling.context.policy
+    audit = await security_audit(telling, assembly=assembly, allowlist=telling.context.policy.allowlist)
     candidates = tuple(item.candidate for item in items)
     candidate = candidates[0].digest() if len(candidates) == 1 else digest(candidates)
     version = await next_version(telling.context, assembly, candidate)
-    audit = await security_audit(telling, assembly=assembly, allowlist=policy.allowlist)
+    made = await _complete(telling, assembly, candidate, version, full, feedback)
+    if await released_otherwise(telling.context, version, made[2]):
+        # The same parts in other files, as after an upgrade: they get a version of their own.
+        telling.outcome = "renewed"
+        version = bumped(version)
+        made = await _complete(telling, assembly, candidate, version, full, feedback)
+    return Finished(assembly, items, audit, *made, version, verdicts)
+
+
+async def _complete(
+    telling: Telling, assembly: Assembly, candidate: str, version: str, full: bool, feedback: Notes
+) -> tuple[Build, Review, ReleaseTree]:
+    policy = telling.context.policy
     built = await aggregate(telling, assembly=assembly, python=policy.python, version=version)
     review = await final_review(telling, assembly=assembly, build=built, reviewed=full)
     tree = await generate_deployment_artifacts(
         telling,
-        brief=brief,
+        brief=telling.context.brief,
         assembly=assembly,
         candidate=candidate,
         build=built,
@@ -64,4 +76,4 @@ async def finish(
         earlier=await earlier_srs(telling.context, version) if full else None,
         feedback=feedback,
     )
-    return Finished(assembly, items, audit, built, review, tree, version, verdicts)
+    return built, review, tree

@@ -6,7 +6,6 @@ from flows.finish import Finished
 from flows.order import Ending
 from flows.trailers import trailers_of
 from schemas.base import canonical_json
-from schemas.errors import InputError
 from schemas.project import MANIFEST_PATH
 from schemas.stateflow import State
 from services import repository
@@ -40,13 +39,7 @@ async def _commit(telling: Telling, finished: Finished, folder: Path) -> reposit
         [manifest_digest, files_digest] = await store.put_artifacts(
             conn, [("manifest", manifest.text.encode()), ("release", canonical_json(tree.files))]
         )
-        same = latest is not None and latest.version == finished.version
-        if latest and same and latest.tree != commit.tree:
-            raise InputError(
-                f"{context.project} {latest.version} is released with other files of the same parts. "
-                "Say in the brief what is to change, then build again."
-            )
-        if not same:
+        if not (latest and latest.version == finished.version):
             await releases.record_release(
                 conn,
                 project=context.project,

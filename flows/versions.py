@@ -1,12 +1,15 @@
 """Which version a release gets."""
 
+import hashlib
+
 from pydantic import TypeAdapter
 
+from schemas.base import canonical_json
 from schemas.errors import InputError
 from schemas.project import manifest_of
 from schemas.specification import Specification
 from schemas.srs import SRS
-from schemas.stages import Assembly
+from schemas.stages import Assembly, ReleaseTree
 from schemas.verdict import Manifest
 from services.database import releases, store
 from tasks.context import RunContext
@@ -34,8 +37,21 @@ async def next_version(context: RunContext, assembly: Assembly, candidate: str) 
     parts = {"brief", "srs", "contract", "suite", "candidate"}
     if made.model_dump(include=parts) == known.model_dump(include=parts):
         return latest.version
-    major, minor, _ = latest.version.split(".")
+    return bumped(latest.version)
+
+
+def bumped(version: str) -> str:
+    """The next minor version."""
+    major, minor, _ = version.split(".")
     return f"{major}.{int(minor) + 1}.0"
+
+
+async def released_otherwise(context: RunContext, version: str, tree: ReleaseTree) -> bool:
+    """Whether this version was released with other files."""
+    async with context.database.transaction() as conn:
+        latest = await releases.get_release(conn, context.project)
+    files = hashlib.sha256(canonical_json(tree.files)).hexdigest()
+    return latest is not None and latest.version == version and latest.files != files
 
 
 async def earlier_srs(context: RunContext, version: str) -> SRS | None:

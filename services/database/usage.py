@@ -1,5 +1,6 @@
 """What a run asked of models, and what that cost."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlalchemy import func, select
@@ -78,8 +79,11 @@ async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
     return [AgentUsage.model_validate(row._asdict()) for row in rows]
 
 
-async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[RecordedAnswer]:
-    """The answers that a run used, ordered by agent, subject and attempt."""
+async def run_calls_for_recording(
+    conn: AsyncConnection, run: str, others: Iterable[str] = ()
+) -> list[RecordedAnswer]:
+    """The answers that a run used, ordered by agent, subject and attempt. Of an agent and subject that it
+    never asked, because a stage's answer was known, those of the other runs that it took answers from."""
     asked = select(
         RunCall.agent,
         RunCall.subject,
@@ -91,8 +95,15 @@ async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[Recor
         Call.output_tokens,
         Call.cached_tokens,
     ).join_from(RunCall, Call, Call.digest == RunCall.request)
-    used = asked.where(RunCall.run == run, Call.state == "done")
-    rows = await conn.execute(used.order_by(RunCall.agent, RunCall.subject, RunCall.attempt))
+    used = asked.where(RunCall.run.in_([run, *others]), Call.state == "done")
+    ordered = used.order_by(RunCall.run != run, RunCall.told_at).add_columns(RunCall.run)
+    first: dict[tuple[str, str], str] = {}
+    rows = [
+        row
+        for row in await conn.execute(ordered)
+        if first.setdefault((row.agent, row.subject), row.run) == row.run
+    ]
+    rows.sort(key=lambda row: (row.agent, row.subject, row.attempt))
     return [
         RecordedAnswer.model_validate(
             {
