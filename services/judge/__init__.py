@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.base import SourceFile
 from schemas.verdict import Status, Verdict
-from services.judge.layout import CANARY_ID, PYTHON, as_bytes, judge_files, places, test_files
+from services.judge.layout import CANARY_ID, ENVIRONMENT, PYTHON, as_bytes, judge_files, places, test_files
 from services.judge.report import RED, Report, red_problems, verdict_of
 from services.judge.trial import Trial, trial_job, trial_of
 from services.sandbox import Job, Limits, Outcome, Sandbox
@@ -59,7 +59,7 @@ class Judge:
                 code_writable=True,
                 tests={**judge_files(), **test_files(tests)},
                 environment=self.environment,
-                env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                env=ENVIRONMENT,
                 collect=("report.jsonl", "steps.json"),
                 limits=self.limits,
             )
@@ -101,7 +101,7 @@ class Judge:
                 code=as_bytes(code),
                 tests={**judge_files(), **test_files(tests)},
                 environment=self.environment,
-                env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                env=ENVIRONMENT,
                 collect=("report.jsonl",),
                 limits=self.limits,
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from schemas.base import SourceFile
+from services.toolchain import HYPOTHESIS
 
 CANARY = "test_canary_must_fail.py"
 CANARY_ID = f"{CANARY}::test_this_must_fail"
@@ -13,6 +14,11 @@ markers =
 addopts = --strict-markers
 """
 PYTHON = ("/venv/bin/python", "-P", "-s")
+ENVIRONMENT = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "HYPOTHESIS_STORAGE_DIRECTORY": f"/venv/{HYPOTHESIS}",
+}
+"""What pytest's sessions are told; Hypothesis finds its table of characters, which takes seconds to make."""
 
 
 def judge_files() -> dict[str, bytes]:

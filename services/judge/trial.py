@@ -10,14 +10,14 @@ from pathlib import Path
 
 from schemas.base import SourceFile
 from schemas.verdict import Confinement, Status, Verdict
-from services.judge.layout import CANARY_ID, PYTHON, as_bytes, judge_files, places, test_files
+from services.judge.layout import CANARY_ID, ENVIRONMENT, PYTHON, as_bytes, judge_files, places, test_files
 from services.judge.report import Report, verdict_of
 from services.sandbox import Job, Limits, Outcome
 
 EVERY = ("*",)
 """Failed, when a session did not come to its end: not collected, too late, or broken off."""
 
-_EACH_S = 10
+_EACH_S = 5
 _ENDED = (0, 1)
 _MIB = 1 << 20
 
@@ -55,7 +55,7 @@ def trial_job(
         code={**as_bytes(code), **below},
         tests={**judge_files(), **test_files(tests)},
         environment=environment,
-        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=ENVIRONMENT,
         collect=("base.jsonl", *(f"{n}.jsonl" for n in range(len(folders)))),
         limits=replace(limits, wall_s=wall, cpu_s=wall),
         stdin=json.dumps([len(folders), _EACH_S, longest, *wanted]).encode(),

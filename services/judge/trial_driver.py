@@ -25,6 +25,7 @@ sys.path.remove("/tests")
 SRC, VARIANTS, OUT = Path("/code/src"), Path("/code/variants"), Path("/out")
 WRITABLE = (OUT, Path("/tmp"), Path("/dev/shm"))  # nosec B108 - private to the sandbox
 TIMES_BASE = 3
+EXAMPLES = 25  # of each property and variant: a mutant that a suite notices, it notices soon
 WORDS = re.compile(r"\b(text|characters|from_regex|from_type|builds|emails|urls|domains)\b")
 
 
@@ -33,7 +34,8 @@ def warm(canary):
     import hypothesis.internal.conjecture.engine  # noqa: F401
     from hypothesis import Phase, given, strategies
 
-    judge_driver.settle(phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
+    phases = [Phase.explicit, Phase.generate]
+    judge_driver.settle(phases=phases, report_multiple_bugs=False, max_examples=EXAMPLES)
     paths, modules = [*sys.path], {*sys.modules}
     judge_driver.session(str(OUT / "warm.jsonl"), [canary])
     sys.path[:] = paths
