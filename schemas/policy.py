@@ -44,7 +44,7 @@ class Policy(Value):
     """How often the supervisor may try another strategy before the run halts."""
     parallel: int = Field(default=16, ge=1, le=64)
     """Stages of work items that run at once."""
-    mutants: int = Field(default=8, ge=0, le=100)
+    mutants: int = Field(default=5, ge=0, le=100)
     """Mutants of each accepted candidate that its suite is tried on."""
     docs: Literal["mkdocs", "sphinx"] = "mkdocs"
     """What builds the API documentation of a release of the full path."""

@@ -70,14 +70,9 @@ def settle(**more):
     """Make Hypothesis repeat itself from run to run."""
     from hypothesis import HealthCheck, settings
 
+    usual = {"max_examples": 50, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile(
-        "phoenix",
-        derandomize=True,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=[HealthCheck.too_slow],
-        **more,
+        "phoenix", derandomize=True, deadline=None, database=None, print_blob=False, **{**usual, **more}
     )
     settings.load_profile("phoenix")
 

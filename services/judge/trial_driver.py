@@ -25,7 +25,7 @@ sys.path.remove("/tests")
 SRC, VARIANTS, OUT = Path("/code/src"), Path("/code/variants"), Path("/out")
 WRITABLE = (OUT, Path("/tmp"), Path("/dev/shm"))  # nosec B108 - private to the sandbox
 TIMES_BASE = 3
-EXAMPLES = 25  # of each property and variant: a mutant that a suite notices, it notices soon
+EXAMPLES = 20  # of each property and variant: a mutant that a suite notices, it notices soon
 WORDS = re.compile(r"\b(text|characters|from_regex|from_type|builds|emails|urls|domains)\b")
 
 
