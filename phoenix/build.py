@@ -57,6 +57,7 @@ def build_command(
         release_gate=approve,
         requirements_gate=approve,
         plan_gate=approve,
+        docs=settings.docs,
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
     ).tightened_by(wanted.asks)
     order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)

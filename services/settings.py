@@ -56,6 +56,8 @@ class Settings(BaseSettings):
         "lexical-hash-v1", pattern=r"^(lexical-hash-v1|openai:\S{1,200})$", alias="PHOENIX_EMBEDDING_MODEL"
     )
     """What makes the memory's vectors: lexical-hash-v1 (offline; words, not meaning) or openai:NAME."""
+    docs: Literal["mkdocs", "sphinx"] = Field("mkdocs", alias="PHOENIX_DOCS")
+    """What builds the API documentation of a release of the full path."""
     budget_usd: Decimal | None = Field(None, ge=0, alias="PHOENIX_BUDGET_USD")
 
     @field_validator("free_models", mode="before")

@@ -10,9 +10,10 @@ from services.artifacts.verdicts import verdict_of
 from services.sandbox import Job, Limits, Outcome, Sandbox, escape
 
 _PYTHON = ("/venv/bin/python", "-P", "-s", "-m")
+_SITE = "/tmp/site"  # nosec B108 - private to the sandbox
 _BUILDS = {
-    "mkdocs": (*_PYTHON, "mkdocs", "build", "--strict", "--site-dir", "/tmp/site"),
-    "sphinx": (*_PYTHON, "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "/tmp/site"),
+    "mkdocs": (*_PYTHON, "mkdocs", "build", "--strict", "--site-dir", _SITE),
+    "sphinx": (*_PYTHON, "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", _SITE),
 }
 _LIMITS = Limits(wall_s=120, cpu_s=120)
 

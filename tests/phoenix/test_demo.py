@@ -19,6 +19,7 @@ TREES = {
     "duration": "ceaf0d2508b55fc0ebfc4675493974179929337a",
     "json-diagnostics": "b32a0d2b9f892740c7b1fbc488c579224df5e7a2",
     "loan-schedule": "a71a205961406f109f84290996d40006ba7204a7",
+    "shared-expenses": "8afa40b0008217c1a77f5ccb664902eaa90ee7df",
 }
 """The git tree of each example's release."""
 
