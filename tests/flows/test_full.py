@@ -13,6 +13,7 @@ from schemas.errors import BudgetExceeded, Halted, WaitingForApproval
 from schemas.events import Decision, Event
 from schemas.stateflow import CHILDREN, PER_ITEM, STAGES, State, allowed
 from services.database import approvals
+from services.models import read_recording, write_recording
 from tests.flows.test_build import task_runs
 from tests.platform import Platform, git, order, stages
 
@@ -134,14 +135,34 @@ async def test_an_exhausted_budget_stops_every_item_and_nothing_is_paid_twice(pl
     assert paid.calls + rest.calls == 12, "as many as in one go: no answer was paid for twice"
 
 
-async def test_what_a_changed_brief_leaves_alone_is_not_generated_again(platform: Platform) -> None:
-    await platform.build(full_order())
+async def test_what_a_changed_brief_leaves_alone_is_not_generated_again(
+    platform: Platform, tmp_path: Path
+) -> None:
+    first = await platform.build(full_order())
     changed = order(MODEL, text=f"{order().brief.text}\nNumbers may be negative.\n", mode="full")
     ending = await platform.build(changed)
     second = [e for e in await platform.events() if e.run == ending.run]
     assert not {State(s) for s, _ in stages(second)} & PER_ITEM, "every item's key was accepted before"
     assert stages(of_run(second)) == RUN_LEVEL
     assert git(ending.path, "log", "--format=%s").splitlines()[0] == "Release 0.2.0 of tiny-sums"
+
+    tape = tmp_path / "tape.json"
+    async with platform.database() as database:
+        await write_recording(database, ending.run, tape, "a rehearsal")
+        await write_recording(database, first.run, tmp_path / "first.json", "a rehearsal")
+    told = [
+        {(e.agent, e.subject) for e in read_recording(p).entries} for p in (tape, tmp_path / "first.json")
+    ]
+    assert told[0] == told[1], "what was taken over from the first run is recorded as well"
+
+
+async def test_the_same_parts_in_other_files_get_a_version_of_their_own(platform: Platform) -> None:
+    await platform.build(full_order())
+    ending = await platform.build(full_order(docs="sphinx"))
+    second = [e for e in await platform.events() if e.run == ending.run and e.kind == "entered"]
+    assert [e.to_state for e in second if e.payload["outcome"] == "renewed"] == [State.AGGREGATION]
+    assert git(ending.path, "log", "--format=%s").splitlines()[0] == "Release 0.2.0 of tiny-sums"
+    assert "docs/conf.py" in git(ending.path, "ls-tree", "-r", "--name-only", "HEAD")
 
 
 async def test_each_gate_is_decided_by_a_human_and_a_revision_changes_what_is_shown(
