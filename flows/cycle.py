@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flows.develop import Item, rendered_item, write_code, write_tests
-from flows.items import accepted_items, plan_items
+from flows.items import accept_item, accepted_items, plan_items
 from flows.lessons import Lessons
 from flows.slots import PrioritySlots
 from schemas.failure import Evidence
@@ -45,7 +45,9 @@ class Cycle:
         if identity in self.known:
             return self.known[identity]
         if spec.srs is None:
-            return rendered_item(spec)
+            done = rendered_item(spec)
+            await accept_item(self.telling, done, spec.contract, None)
+            return done
         item = Item(self.telling.of_item(identity), spec, self.lessons)
         suite = await self._turn(identity, lambda: write_tests(item))
         below = self.wbs.below(identity)

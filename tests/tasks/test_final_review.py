@@ -79,9 +79,10 @@ async def test_a_reviewer_sees_the_matrix_and_is_quoted() -> None:
     )
     assert (review.summary, review.risks) == ("Adds as asked.", ("Large numbers.",))
     assert script.told("reviewer", "matrix") == [
-        "FR-1.1: claimed passed, shown passed, by test_two_numbers_are_added\n"
-        "FR-1.2: claimed passed, shown failed, by test_a_sum_above_the_limit_is_refused"
+        "FR-1.1: claimed passed by test_two_numbers_are_added\n"
+        "FR-1.2: claimed passed by test_a_sum_above_the_limit_is_refused"
     ]
+    assert "Claimed, not shown: FR-1.2" in script.asked[0].messages[-1].content
 
 
 async def test_a_release_that_lacks_a_test_is_refused_before_a_reviewer_is_asked() -> None:
