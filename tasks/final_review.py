@@ -41,7 +41,7 @@ def _any_killer(tests: list[TestOutcome], killed: dict[str, tuple[str, ...]]) ->
     return any(killed.get(test.id) for test in tests)
 
 
-@stage(State.FINAL_REVIEW, agents=(REVIEWER,))
+@stage(State.FINAL_REVIEW, version=2, agents=(REVIEWER,))
 async def final_review(work: Work, *, assembly: Assembly, build: Build, reviewed: bool) -> Review:
     """Refuse a release with a criterion that no passed test claims; else hear the reviewer, where one is."""
     matrix = trace(assembly.srs, build.verdict, assembly.killed)
