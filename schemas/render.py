@@ -78,7 +78,7 @@ def render_types(contract: Contract) -> str:
     blocks += [_enum(e) for e in contract.enums]
     blocks += [_dataclass(d) for d in contract.dataclasses]
     blocks += [_constant(c) for c in contract.constants if c not in plain]
-    return _laid_out(blocks)
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def render_stub(contract: Contract) -> str:

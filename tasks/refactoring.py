@@ -31,12 +31,10 @@ class Refactoring:
     after: Measures
 
 
-CLEAR = Measures(lines=250, complexity=8, lint=0)
-"""Code that is within these is left as it is, without a call."""
-
-
-async def refactor(work: Work, assignment: Assignment, green: Green) -> Refactoring:
-    """The better candidate, or the one that was there and why."""
+async def refactor(
+    work: Work, assignment: Assignment, green: Green, *, clear: Measures | None = None
+) -> Refactoring:
+    """The better candidate, or the one that was there and why; code within `clear` is left without a call."""
     before = await measure(work, green.candidate)
     inputs = {
         "code": sources_text(green.candidate.files),
@@ -46,7 +44,7 @@ async def refactor(work: Work, assignment: Assignment, green: Green) -> Refactor
     def kept(story: str) -> Refactoring:
         return Refactoring(green.candidate, green.verdict, story, before, before)
 
-    if not before.worse_than(CLEAR):
+    if clear and not before.worse_than(clear):
         return kept("kept as it was: clear already")
     try:
         files = await work.desk.ask_files(Question(REFACTORING, assignment.subject, inputs, work.sample))
