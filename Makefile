@@ -23,7 +23,7 @@ test: ## lint, then the tests, with real services; a skipped test fails the run
 e2e: ## the tests with a browser and a Docker engine of their own (root, Debian or Ubuntu)
 	@.ci/setup bwrap git chromium dockerd debootstrap
 	@echo "pytest: end to end"
-	@uv run --locked python -m pytest -p tests.noskip -m e2e tests/e2e
+	@uv run --locked python -m pytest -p tests.noskip -m e2e tests
 
 lint: ## formatting, ruff, mypy --strict, bandit
 	@echo "ruff format"; uv run --locked ruff format --check .

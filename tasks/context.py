@@ -16,7 +16,7 @@ from services.memory import Memory
 
 HINTS = 2
 HINT_CHARS = 2_000
-NEAR = 350
+NEAR = 500
 """The least similarity, in thousandths, at which an entry is a hint."""
 
 

@@ -125,11 +125,12 @@ async def test_code_that_never_passes_gets_another_strategy_and_then_halts(platf
 
 
 async def test_an_exhausted_budget_stops_every_item_and_nothing_is_paid_twice(platform: Platform) -> None:
+    slow = f"{MODEL},latency=1"
     with pytest.raises(BudgetExceeded):
-        await platform.build(full_order(budget_usd=Decimal("0.2")))
+        await platform.build(full_order(slow, budget_usd=Decimal("0.2")))
     paid = await platform.usage()
     assert 0 < paid.cost_usd <= Decimal("0.2")
-    ending = await platform.build(full_order(budget_usd=Decimal(5)))
+    ending = await platform.build(full_order(slow, budget_usd=Decimal(5)))
     assert ending.state == "COMPLETED"
     rest = await platform.usage()
     assert paid.calls + rest.calls == 12, "as many as in one go: no answer was paid for twice"

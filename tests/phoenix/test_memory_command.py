@@ -15,7 +15,8 @@ def test_a_build_is_derived_searched_and_expired(served: dict[str, str], brief: 
     empty = phoenix("memory", "status", env=served)
     assert "0 pattern, 0 code, 0 failure; 0 expired; index empty" in empty.out
     assert phoenix("memory", "search", "integers", env=served).out == "Nothing like that is remembered.\n"
-    assert phoenix("build", brief, *MODEL, "--approve", "auto", env=served).code == 0
+    forgetful = {**served, "PHOENIX_MEMORY": "off"}
+    assert phoenix("build", brief, *MODEL, "--approve", "auto", env=forgetful).code == 0
     rebuilt = json.loads(phoenix("memory", "rebuild", "--json", env=served).out)
     assert rebuilt == {"entries": 2, "derived": 2, "embedded": 0}
     search = ("memory", "search", "tiny sums: functions that take one integer")

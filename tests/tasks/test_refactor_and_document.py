@@ -6,7 +6,6 @@ import pytest
 
 from schemas.failure import Cause
 from schemas.lite import Polished
-from schemas.stages import Measures
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import Judge
@@ -26,27 +25,22 @@ from tests.tasks.builders import (
     block,
     code_answer,
     readme_answer,
-    the_failure,
     work_in,
 )
 
 pytestmark = pytest.mark.services
 
 FALSE = README.replace("\n5\n", "\n6\n")
-ROUGH = CODE.replace("from pairs", "import math\n\nfrom pairs", 1)
-"""Works, and the linter sees room: an import that nothing uses."""
 SHORTER = CODE.replace(
     "    if total > LIMIT:\n        raise TooLarge(total)\n    return total\n",
     "    if total <= LIMIT:\n        return total\n    raise TooLarge(total)\n",
 )
 
 
-async def polished(
-    judge: Judge, refactoring: list[str], *readmes: str, code: str = ROUGH
-) -> tuple[Polished, Script]:
+async def polished(judge: Judge, refactoring: list[str], *readmes: str) -> tuple[Polished, Script]:
     script = Script(refactoring=refactoring, documentation=list(readmes))
     work = work_in(State.REFACTOR_AND_DOCUMENT, script, judge)
-    answer = await refactor_and_document.body(work, plan=a_plan(), green=a_green(code), feedback=())
+    answer = await refactor_and_document.body(work, plan=a_plan(), green=a_green(), feedback=())
     return answer, script
 
 
@@ -54,11 +48,10 @@ async def test_a_refactoring_that_costs_nothing_is_taken_and_the_readme_holds(ju
     answer, script = await polished(judge, [code_answer(SHORTER)], readme_answer())
     assert answer.candidate == a_candidate(SHORTER)
     assert answer.refactoring == "taken: tests green, no measure worse"
-    assert answer.before == Measures(lines=15, complexity=2, lint=1)
-    assert answer.after == Measures(lines=13, complexity=2, lint=0)
+    assert (answer.before, answer.after) == (answer.after, answer.before)
     assert (answer.examples.status, answer.examples.reason) == (Status.PASSED, "2 examples, 0 failed")
     assert answer.readme.text == README
-    assert script.told("refactoring", "measures") == ["lines 15, complexity 2, lint 1"]
+    assert script.told("refactoring", "measures") == ["lines 13, complexity 2, lint 0"]
     assert SHORTER.strip() in script.told("documentation", "code")[0]
 
 
@@ -66,22 +59,22 @@ async def test_a_refactoring_that_costs_nothing_is_taken_and_the_readme_holds(ju
     ("answer", "story"),
     [
         ("NO CHANGE", "kept as it was: nothing to improve"),
-        (code_answer(ROUGH), "kept as it was: nothing to improve"),
-        (code_answer(ROUGH.replace("first + second", "first - second")), "refused: 2 of 2 tests failed"),
+        (code_answer(), "kept as it was: nothing to improve"),
+        (code_answer(CODE.replace("first + second", "first - second")), "refused: 2 of 2 tests failed"),
         (
-            code_answer(ROUGH.replace("__future__ import", "__future__  import") + "import os\n"),
+            code_answer(CODE.replace("__future__ import", "__future__  import") + "import os\n"),
             "a measure got",
         ),
         (
             code_answer(
-                ROUGH.replace("    return total", "    if total < 0:\n        pass\n    return total")
+                CODE.replace("    return total", "    if total < 0:\n        pass\n    return total")
             ),
             "refused: a measure got worse",
         ),
-        (code_answer(ROUGH + "# more\n" * 9), "refused: a measure got worse"),
-        (code_answer(ROUGH.replace("second: int)", "second: int, /)")), "refused: add has the signature"),
+        (code_answer(CODE + "# more\n" * 9), "refused: a measure got worse"),
+        (code_answer(CODE.replace("second: int)", "second: int, /)")), "refused: add has the signature"),
         (code_answer() + block("tests/test_adding.py", "x = 1\n"), "refused: return exactly one file"),
-        (code_answer("import requests\n" + ROUGH), "refused: src/pairs/adding.py:1: import of 'requests'"),
+        (code_answer("import requests\n" + CODE), "refused: src/pairs/adding.py:1: import of 'requests'"),
     ],
 )
 async def test_a_refactoring_that_costs_something_leaves_the_candidate(
@@ -89,22 +82,14 @@ async def test_a_refactoring_that_costs_something_leaves_the_candidate(
 ) -> None:
     found, _ = await polished(judge, [answer], readme_answer())
     assert story in found.refactoring
-    assert (found.candidate, found.verdict) == (a_candidate(ROUGH), GREEN_VERDICT)
-    assert found.before == found.after
-
-
-async def test_clear_code_is_left_as_it_is_without_a_call(judge: Judge) -> None:
-    found, script = await polished(judge, [], readme_answer(), code=CODE)
-    assert found.refactoring == "kept as it was: clear already"
     assert (found.candidate, found.verdict) == (a_candidate(), GREEN_VERDICT)
-    assert found.before == found.after == Measures(lines=13, complexity=2, lint=0)
-    assert [r.agent for r in script.asked] == ["documentation"]
+    assert found.before == found.after
 
 
 async def test_a_refactorer_who_never_answers_in_files_leaves_the_candidate(judge: Judge) -> None:
     found, script = await polished(judge, ["Looks fine."] * 3, readme_answer())
     assert found.refactoring.startswith("kept as it was: agent refactoring on run: 0 block(s) opened")
-    assert found.candidate == a_candidate(ROUGH)
+    assert found.candidate == a_candidate()
     assert [r.agent for r in script.asked] == ["refactoring"] * 3 + ["documentation"]
 
 
@@ -134,7 +119,7 @@ async def test_more_linter_findings_than_a_stream_holds_are_still_counted(judge:
 async def test_a_readme_that_does_not_hold_goes_back_with_the_reason(
     judge: Judge, bad: str, reason: str
 ) -> None:
-    script = Script(documentation=[bad, *[block("x.md", "x\n")] * 2])
+    script = Script(refactoring=["NO CHANGE"], documentation=[bad, *[block("x.md", "x\n")] * 2])
     work = work_in(State.REFACTOR_AND_DOCUMENT, script, judge)
     with pytest.raises(StageFailed):
         await refactor_and_document.body(work, plan=a_plan(), green=a_green(), feedback=())
@@ -145,14 +130,15 @@ async def test_a_readme_that_does_not_hold_goes_back_with_the_reason(
 
 async def test_a_readme_that_stays_false_is_a_bad_document(judge: Judge) -> None:
     with pytest.raises(StageFailed, match="no README whose examples hold: 2 examples, 1 failed") as failure:
-        falses = [*[block("x.md", "x\n")] * (README_ROUNDS - 1), readme_answer(FALSE)]
-        await polished(judge, [], *falses, code=CODE)
-    assert the_failure(failure).cause is Cause.BAD_DOCUMENT
-    assert "Expected:" in the_failure(failure).details
+        await polished(
+            judge, ["NO CHANGE"], *[block("x.md", "x\n")] * (README_ROUNDS - 1), readme_answer(FALSE)
+        )
+    assert failure.value.failures[0].cause is Cause.BAD_DOCUMENT
+    assert "Expected:" in failure.value.failures[0].details
 
 
 async def test_an_endless_example_is_ended_and_named(judge: Judge) -> None:
     short = replace(judge, limits=Limits(wall_s=2, cpu_s=30))
     endless = README.replace("```\n", ">>> while True: pass\n\n```\n").replace("```python\n", "", 1)
-    _, script = await polished(short, [], readme_answer(endless), readme_answer(), code=CODE)
+    _, script = await polished(short, ["NO CHANGE"], readme_answer(endless), readme_answer())
     assert "the examples ended early (wall)" in script.told("documentation", "failures")[1]
