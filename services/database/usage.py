@@ -1,5 +1,6 @@
 """What a run asked of models, and what that cost."""
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -104,12 +105,14 @@ async def run_calls_for_recording(
         if first.setdefault((row.agent, row.subject), row.run) == row.run
     ]
     rows.sort(key=lambda row: (row.agent, row.subject, row.attempt))
+    # A request that never got an answer and was not asked again leaves no gap.
+    asked_before: Counter[tuple[str, str]] = Counter()
     return [
         RecordedAnswer.model_validate(
             {
                 "agent": row.agent,
                 "subject": row.subject,
-                "attempt": row.attempt,
+                "attempt": _next(asked_before, row.agent, row.subject),
                 "inputs": row.inputs,
                 "answer": bytes(row.answer or b"").decode(),
                 "finish": row.finish,
@@ -118,3 +121,8 @@ async def run_calls_for_recording(
         )
         for row in rows
     ]
+
+
+def _next(asked: Counter[tuple[str, str]], agent: str, subject: str) -> int:
+    asked[agent, subject] += 1
+    return asked[agent, subject]
