@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit
+.PHONY: help setup demo test e2e lint unit
 SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.local/bin:$(CURDIR)/.phoenix/bootstrap/bin
 PACKAGES := schemas services agents tasks flows phoenix migrations
@@ -14,11 +14,16 @@ setup: ## install uv when it is missing, the locked Python packages, and the san
 demo: setup ## build an example end to end: no key, no service, nothing to configure
 	@uv run --locked phoenix demo
 
-test: ## lint, then every test, with real services; a skipped test fails the run
+test: ## lint, then the tests, with real services; a skipped test fails the run
 	@.ci/setup bwrap git initdb
 	@$(MAKE) --no-print-directory lint
-	@echo "pytest: every test"
-	@$(PYTEST)
+	@echo "pytest: every test but those of 'make e2e'"
+	@$(PYTEST) -m "not e2e"
+
+e2e: ## the tests with a browser and a Docker engine of their own (root, Debian or Ubuntu)
+	@.ci/setup bwrap git chromium dockerd debootstrap
+	@echo "pytest: end to end"
+	@uv run --locked python -m pytest -p tests.noskip -m e2e tests
 
 lint: ## formatting, ruff, mypy --strict, bandit
 	@echo "ruff format"; uv run --locked ruff format --check .
@@ -28,4 +33,4 @@ lint: ## formatting, ruff, mypy --strict, bandit
 
 unit: ## the tests that need no service
 	@echo "pytest: tests without services"
-	@$(PYTEST) -m "not services"
+	@$(PYTEST) -m "not services and not e2e"

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TypeVar
 
 import jinja2
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.agent import Agent
 from schemas.base import SourceFile, digest, text_digest
@@ -17,10 +17,13 @@ from schemas.errors import UnusableAnswer
 from schemas.fileblocks import FileBlockError, parse_file_blocks
 from schemas.policy import Tier
 from schemas.prose import interface_text, srs_text
+from schemas.specification import Specification
 from schemas.srs import SRS
 from services.models import CallScope, Models, lift_json, model_identity, schema_for
 
 T = TypeVar("T", bound=BaseModel)
+_CONTRACTS = TypeAdapter(tuple[Contract, ...])
+_SPECIFICATION: TypeAdapter[SRS] = TypeAdapter(Specification | SRS)
 REPAIRS = 2
 NO_CHANGE = "NO CHANGE"
 _STOPPED = {"refused": "the model refused", "length": "the answer was cut off, also with twice the length"}
@@ -35,6 +38,8 @@ class Question:
     inputs: Mapping[str, str]
     sample: int = 0
     tier: Tier | None = None
+    hints: str = ""
+    """What memory recalled: shown to the agent, and no part of what its answer is recorded under."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,13 @@ class Desk:
         return await self.models.complete(self.scope, longer)
 
     def _request(self, question: Question) -> Request:
-        agent, inputs = question.agent, dict(question.inputs)
-        missing = set(agent.inputs) ^ set(inputs)
+        agent = question.agent
+        inputs = {k: v for k, v in question.inputs.items() if v or k not in agent.optional}
+        missing = set(agent.inputs) ^ (set(inputs) - set(agent.optional))
         if missing:
             raise ValueError(f"agent {agent.name} declares the inputs {agent.inputs}; differs: {missing}")
         named = digest({"agent": agent.name, "inputs": inputs})
-        system, user = render_prompt(agent, inputs, fence=named[:8])
+        system, user = render_prompt(agent, inputs, named[:8], question.hints)
         tier = question.tier or agent.tier
         return Request(
             agent=agent.name,
@@ -144,7 +150,7 @@ class Fenced(str):
     """Data between fences; the only thing that a prompt's request may hold beside its own words."""
 
 
-def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str) -> tuple[str, str]:
+def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str, hints: str = "") -> tuple[str, str]:
     """The system and user messages; data stands between fences that it cannot close.
 
     Raises:
@@ -156,9 +162,14 @@ def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str) -> tuple[
     views = {
         "fence": lambda name, text: _fenced(name, text, fence),
         "interface": lambda text: interface_text(Contract.model_validate_json(str(text))),
-        "specification": lambda text: srs_text(SRS.model_validate_json(str(text))),
+        "interfaces": lambda text: "\n\n".join(
+            map(interface_text, _CONTRACTS.validate_json(str(text) or "[]"))
+        ),
+        "requirements": lambda text: srs_text(_SPECIFICATION.validate_json(str(text))) if text else "",
     }
-    return system.strip(), prompt.from_string(request).render(**views, **inputs).strip()
+    shown = {**dict.fromkeys(agent.optional, ""), **inputs}
+    request = prompt.from_string(request).render(**views, **shown).strip()
+    return system.strip(), f"{request}\n\n{_fenced('hints', hints, fence)}".strip()
 
 
 def only_fenced(value: object) -> object:

@@ -7,7 +7,13 @@ from schemas.policy import Tier
 TRIAGE = Agent("triage", "triage.md", ("brief",), TriageAnswer, Tier.FAST, 2_000)
 PLANNER = Agent("planner", "planner.md", ("brief", "feedback"), PlanAnswer, Tier.STANDARD, 12_000)
 TEST_ENGINEER = Agent(
-    "test_engineer", "test_engineer.md", ("srs", "contract", "feedback"), None, Tier.STANDARD, 16_000
+    "test_engineer",
+    "test_engineer.md",
+    ("srs", "contract", "feedback"),
+    None,
+    Tier.STANDARD,
+    16_000,
+    optional=("needs",),
 )
 IMPLEMENTATION = Agent(
     "implementation",
@@ -16,6 +22,7 @@ IMPLEMENTATION = Agent(
     None,
     Tier.STANDARD,
     16_000,
+    optional=("srs", "needs"),
 )
 REFACTORING = Agent("refactoring", "refactoring.md", ("code", "measures"), None, Tier.STANDARD, 16_000)
 DOCUMENTATION = Agent(

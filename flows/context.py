@@ -1,5 +1,6 @@
 """Opening a run: its services, its row, and the execution that carries it."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -20,13 +21,14 @@ from services.database import Database, budgets, ledger, runs, store
 from services.database_url import database_url
 from services.judge import Judge
 from services.local import results
+from services.memory import Memory
 from services.models import CallScope, Models
 from services.sandbox import Conversation, Job, Outcome, Sandbox, open_sandbox
 from services.settings import Settings, read_settings
 from services.telemetry import bound
 from services.toolchain import tool_environment
 from tasks.context import RunContext
-from tasks.stage import Telling
+from tasks.telling import Telling
 
 Listener = Callable[[str, Mapping[str, Any]], None]
 LISTENER: ContextVar[Listener] = ContextVar("listener", default=lambda kind, facts: None)
@@ -63,6 +65,7 @@ class Observed:
 def _program(argv: tuple[str, ...]) -> str:
     words = [Path(word).name for word in argv if not word.startswith("-")]
     drivers = {"judge_driver.py": "pytest", "wheel_driver.py": "wheel build, install and pytest"}
+    drivers |= {"trial_driver.py": "pytest on variants"}
     named = [drivers[word] for word in words if word in drivers]
     if named or words[0] != "python":
         return named[0] if named else words[0]
@@ -84,6 +87,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
         database_url(settings) as url,
         await Database.open(url) as database,
         Models(settings, database) as models,
+        Memory(settings, database) as memory,
     ):
         bind_results(database)
         async with _execution(database, order.brief, policy) as (run, execution, samples):
@@ -97,6 +101,8 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 desk=Desk(models, scope, policy.models),
                 judge=Judge(Observed(sandbox, LISTENER.get()), tools),
                 home=settings.home,
+                cache=settings.cache,
+                memory=memory,
                 samples=samples,
                 progress=LISTENER.get(),
             )
@@ -118,14 +124,19 @@ def _named(run: str) -> Iterator[None]:
 @asynccontextmanager
 async def _execution(
     database: Database, brief: Brief, policy: Policy
-) -> AsyncIterator[tuple[str, str, dict[State, int]]]:
+) -> AsyncIterator[tuple[str, str, Counter[tuple[State, str]]]]:
     async with database.transaction() as conn:
         run = (await runs.open_run(conn, brief, policy)).id
         await budgets.set_budget(conn, budgets.Budget(scope="run", key=run), policy.budget_usd)
         halts = [e for e in await ledger.events(conn, run=run) if e.kind is EventKind.HALTED]
-    again = [State(e.payload["again"]) for e in halts if e.payload["again"]]
+    again = Counter(
+        (State(e.payload["again"]), item)
+        for e in halts
+        if e.payload["again"]
+        for item in e.payload.get("items") or ("",)
+    )
     async with runs.executing(database, run, flow_run.id) as execution:
-        yield run, execution, {state: again.count(state) for state in again}
+        yield run, execution, again
 
 
 def bind_results(database: Database) -> None:

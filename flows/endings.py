@@ -7,11 +7,13 @@ from schemas.errors import Halted, Rejected
 from schemas.events import EventKind
 from schemas.stateflow import State
 from services.database import ledger
-from tasks.stage import ACTOR, Telling
+from tasks.telling import ACTOR, Telling
 
 
-async def halt(telling: Telling, message: str, again: State | None = None) -> Ending:
-    """Stop and say why; the next execution takes a new sample in the state named `again`."""
+async def halt(
+    telling: Telling, message: str, again: State | None = None, items: tuple[str, ...] = ()
+) -> Ending:
+    """Stop and say why; the next execution takes a new sample in the state named `again`, for these items."""
     context = telling.context
     await telling.move(State.HALTED, "unclear" if telling.outcome == "unclear" else "halt")
     async with context.database.transaction() as conn:
@@ -22,7 +24,7 @@ async def halt(telling: Telling, message: str, again: State | None = None) -> En
             execution=context.execution,
             kind=EventKind.HALTED,
             actor=ACTOR,
-            payload={"message": message, "again": again.value if again else None},
+            payload={"message": message, "again": again.value if again else None, "items": list(items)},
             from_state=State.HALTED,
         )
     return Ending(run=context.run, state=State.HALTED, message=message)

@@ -1,64 +1,65 @@
 """The Lite story: one module, from plan to a complete release tree."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from prefect import flow
 
+from flows.finish import Finished, finish
+from flows.items import accept_lite_item
+from flows.lessons import Lessons
 from flows.order import BuildOrder, Ending
-from flows.versions import next_version
-from schemas.failure import Notes
-from schemas.lite import Build, Plan, Polished, ReleaseTree, Review, SecurityAudit
+from schemas.base import digest
+from schemas.full import ItemDone
+from schemas.lite import Plan, Polished
+from schemas.render import rendered_files
+from schemas.stages import Assembly
 from schemas.stateflow import State
 from services.local.results import REFERENCE
-from tasks.aggregation import aggregate
-from tasks.deployment_artifacts import generate_deployment_artifacts
-from tasks.final_review import final_review
 from tasks.implement_and_fix import implement_and_fix
 from tasks.plan_and_test import plan_and_test
 from tasks.refactor_and_document import refactor_and_document
-from tasks.security_audit import security_audit
-from tasks.stage import Telling
+from tasks.telling import Telling
+
+ITEM = "WI-1"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """All that a release gate shows and a release is made of."""
-
-    plan: Plan
-    polished: Polished
-    audit: SecurityAudit
-    build: Build
-    review: Review
-    tree: ReleaseTree
-    version: str
-
-
-async def lite(telling: Telling, feedback: Callable[[State], Notes]) -> Finished:
-    """Plan and test, implement and fix, refactor and document, audit, aggregate, review, complete."""
+async def lite(telling: Telling, lessons: Lessons) -> Finished:
+    """Plan and test, implement and fix, refactor and document; then as on the full path."""
     brief, policy = telling.context.brief, telling.context.policy
-    version = await next_version(telling.context)
-    plan = await plan_and_test(telling, brief=brief, feedback=feedback(State.PLAN_AND_TEST))
+    plan = await plan_and_test(telling, brief=brief, feedback=lessons.to(State.PLAN_AND_TEST))
     green = await implement_and_fix(
-        telling, plan=plan, attempts=policy.attempts, feedback=feedback(State.IMPLEMENT_AND_FIX)
+        telling, plan=plan, attempts=policy.attempts, feedback=lessons.to(State.IMPLEMENT_AND_FIX)
     )
     polished = await refactor_and_document(
-        telling, plan=plan, green=green, feedback=feedback(State.REFACTOR_AND_DOCUMENT)
+        telling, plan=plan, green=green, feedback=lessons.to(State.REFACTOR_AND_DOCUMENT)
     )
-    audit = await security_audit(telling, plan=plan, polished=polished, allowlist=policy.allowlist)
-    built = await aggregate(telling, plan=plan, polished=polished, python=policy.python, version=version)
-    review = await final_review(telling, plan=plan, build=built)
-    tree = await generate_deployment_artifacts(
-        telling,
-        brief=brief,
-        plan=plan,
-        polished=polished,
-        build=built,
-        review=review,
-        python=policy.python,
-        version=version,
+    item = _item(plan, polished, green.attempts)
+    finished = await finish(telling, _assembly(plan, polished), (item,), (polished.examples,), full=False)
+    await accept_lite_item(telling, item, plan.contract, plan.srs)
+    return finished
+
+
+def _item(plan: Plan, polished: Polished, attempts: int) -> ItemDone:
+    return ItemDone(
+        id=ITEM,
+        title=plan.srs.title,
+        key=digest({"contract": plan.contract.digest(), "requirements": plan.srs.digest()}),
+        suite=plan.suite,
+        candidate=polished.candidate,
+        attempts=attempts,
+        mutants=(),
+        verdict=polished.verdict,
+        refactoring=polished.refactoring,
     )
-    return Finished(plan, polished, audit, built, review, tree, version)
+
+
+def _assembly(plan: Plan, polished: Polished) -> Assembly:
+    return Assembly(
+        srs=plan.srs,
+        contracts=(plan.contract,),
+        suite=plan.suite,
+        code=(*rendered_files(plan.contract), *polished.candidate.files),
+        readme=polished.readme,
+        killed={},
+    )
 
 
 @flow(name="lite", flow_run_name="{order.brief.slug}", persist_result=False, result_storage=REFERENCE)

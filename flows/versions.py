@@ -1,18 +1,68 @@
 """Which version a release gets."""
 
-from services.database import releases, runs
+import hashlib
+
+from pydantic import TypeAdapter
+
+from schemas.base import canonical_json
+from schemas.errors import InputError
+from schemas.project import manifest_of
+from schemas.specification import Specification
+from schemas.srs import SRS
+from schemas.stages import Assembly, ReleaseTree
+from schemas.verdict import Manifest
+from services.database import releases, store
 from tasks.context import RunContext
 
 FIRST = "0.1.0"
+SPECIFICATION: TypeAdapter[SRS] = TypeAdapter(Specification | SRS)
 
 
-async def next_version(context: RunContext) -> str:
-    """The first version, the latest one when it came from this very brief, else the next minor one."""
+async def next_version(context: RunContext, assembly: Assembly, candidate: str) -> str:
+    """The first version, the latest one when it was made of the very same parts, else the next minor one."""
     async with context.database.transaction() as conn:
         latest = await releases.get_release(conn, context.project)
         if latest is None:
             return FIRST
-        if (await runs.brief_of(conn, latest.run)).digest() == context.brief.digest():
-            return latest.version
-    major, minor, _ = latest.version.split(".")
+        known = Manifest.model_validate_json(await store.get_artifact(conn, latest.manifest))
+    made = manifest_of(
+        slug=context.project,
+        version=latest.version,
+        brief=context.brief.text,
+        assembly=assembly,
+        candidate=candidate,
+        files=(),
+        claims={},
+    )
+    parts = {"brief", "srs", "contract", "suite", "candidate"}
+    if made.model_dump(include=parts) == known.model_dump(include=parts):
+        return latest.version
+    return bumped(latest.version)
+
+
+def bumped(version: str) -> str:
+    """The next minor version."""
+    major, minor, _ = version.split(".")
     return f"{major}.{int(minor) + 1}.0"
+
+
+async def released_otherwise(context: RunContext, version: str, tree: ReleaseTree) -> bool:
+    """Whether this version was released with other files."""
+    async with context.database.transaction() as conn:
+        latest = await releases.get_release(conn, context.project)
+    files = hashlib.sha256(canonical_json(tree.files)).hexdigest()
+    return latest is not None and latest.version == version and latest.files != files
+
+
+async def earlier_srs(context: RunContext, version: str) -> SRS | None:
+    """The specification of the newest release of another version; None where there is none to read."""
+    async with context.database.transaction() as conn:
+        listed = await releases.list_releases(conn, context.project)
+        before = [release for release in listed if release.version != version]
+        if not before:
+            return None
+        manifest = Manifest.model_validate_json(await store.get_artifact(conn, before[0].manifest))
+        try:
+            return SPECIFICATION.validate_json(await store.get_artifact(conn, manifest.srs))
+        except InputError:
+            return None

@@ -55,6 +55,9 @@ def build_command(
         mode=mode or "auto",
         models=settings.models(model),
         release_gate=approve,
+        requirements_gate=approve,
+        plan_gate=approve,
+        docs=settings.docs,
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
     ).tightened_by(wanted.asks)
     order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)
@@ -142,7 +145,8 @@ async def _with_services(settings: Settings, wishes: Wishes, progress: Progress)
         path = unchanged.path if unchanged else progress.path
         if run and wishes.record:
             await _record(database, run, order, wishes.record)
-        result = await result_of(database, run, path=path) if run else None
+        report = await reported(database, settings.home, run) if run else None
+        result = await result_of(database, run, path=path, report=report) if run else None
         if unchanged and result:
             result["message"] = f"unchanged: release {result['release']['version']} was made from this brief"
             result["items"] = [{**i, "rebuilt": False, "reason": "unchanged"} for i in result["items"]]
@@ -207,6 +211,17 @@ async def _record(database: "Database", run: str, order: "BuildOrder", path: Pat
     click.echo(f"phoenix: {count} answers written to {path}", err=True)
 
 
+async def reported(database: "Database", home: Path, run: str) -> str | None:
+    """The path of the run's report; that it cannot be written does not undo the run."""
+    from phoenix.report.command import write_report
+
+    try:
+        return str(await write_report(database, home, run))
+    except Exception as error:
+        click.echo(redact(f"phoenix: no report was written ({type(error).__name__}: {error})"), err=True)
+        return None
+
+
 def _check_record(path: Path | None) -> None:
     if path and not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
         raise InputError(f"--record {path}: {path.absolute().parent} is not a folder that you can write.")
@@ -236,5 +251,6 @@ def summary(result: Mapping[str, Any]) -> str:
         f"  models {models['calls']} calls, {models['replayed']} from the ledger, {models['cost_usd']} USD",
         *(f"  gate   {g['gate']}: {g['decision']} by {g['by']}" for g in result["gates"]),
         f"  run    {result['run']}: {result['message']}",
+        *([f"  report {result['report']}"] if result["report"] else []),
     ]
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from schemas.errors import InputError
 from schemas.policy import Policy
 from services.settings import Settings, read_settings
 
-DEFAULT = "cron-calendar"
+DEFAULT = "shared-expenses"
 
 
 def examples() -> list[str]:

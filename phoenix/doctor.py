@@ -45,6 +45,7 @@ async def _check_all(settings: Settings) -> list[Part]:
         "sandbox": _sandbox,
         "tools": _tools,
         "database": _database,
+        "memory": _memory,
         "prefect": _prefect,
         "model": _model,
     }
@@ -116,6 +117,20 @@ async def _database(settings: Settings) -> str:
         found = await migrate.current(url)
     source = "DATABASE_URL" if settings.database_url else "embedded"
     return f"PostgreSQL ({source}), revision {found.database}"
+
+
+async def _memory(settings: Settings) -> str:
+    from phoenix.memory import status_text
+    from services.database import Database
+    from services.database_url import database_url
+    from services.memory import Memory
+
+    async with (
+        database_url(settings) as url,
+        await Database.open(url) as database,
+        Memory(settings, database) as memory,
+    ):
+        return status_text(await memory.status())
 
 
 async def _prefect(settings: Settings) -> str:

@@ -82,6 +82,29 @@ def status(name: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("run", metavar="RUN|PROJECT")
+@click.option("--open", "open_it", is_flag=True, help="Show it in a browser.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where to write it (default: PHOENIX_HOME/reports/RUN.html).")  # fmt: skip
+@_JSON
+def report(**options: Any) -> None:
+    """Write one HTML page about RUN (or a project's newest run) and print its path."""
+    from phoenix.report.command import report_command
+
+    report_command(**options)
+
+
+@main.command()
+@click.argument("project")
+@_JSON
+def history(project: str, as_json: bool) -> None:
+    """List PROJECT's runs and releases: what changed, what was rebuilt, what it cost, who approved."""
+    from phoenix.history import history_command
+
+    history_command(project, as_json)
+
+
+@main.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
     """Print the JSON Schema of NAME; without NAME, list the names."""
@@ -135,6 +158,51 @@ def db_current() -> None:
     from phoenix.db import db_command
 
     db_command("current")
+
+
+@main.group()
+def memory() -> None:
+    """Look at what is remembered of earlier work, and look after it."""
+
+
+@memory.command("rebuild")
+@_JSON
+def memory_rebuild(as_json: bool) -> None:
+    """Rebuild the memory and its index from the database."""
+    from phoenix.memory import rebuild_command
+
+    rebuild_command(as_json)
+
+
+@memory.command("status")
+@_JSON
+def memory_status(as_json: bool) -> None:
+    """Show what is remembered and whether its index is sound."""
+    from phoenix.memory import status_command
+
+    status_command(as_json)
+
+
+@memory.command("search")
+@click.argument("text")
+@click.option("--kind", type=click.Choice(["pattern", "code", "failure"]), help="Only entries of this kind.")
+@click.option("--project", metavar="PROJECT", help="Only entries of this project.")
+@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="At most so many.")
+@_JSON
+def memory_search(**options: Any) -> None:
+    """Show what would be hinted at for TEXT, best first."""
+    from phoenix.memory import search_command
+
+    search_command(**options)
+
+
+@memory.command("expire")
+@click.argument("digest")
+def memory_expire(digest: str) -> None:
+    """Never hint at an entry again; DIGEST may be its beginning."""
+    from phoenix.memory import expire_command
+
+    expire_command(digest)
 
 
 if __name__ == "__main__":

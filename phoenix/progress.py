@@ -57,12 +57,13 @@ class Progress:
         self.close()
         told = headline(facts["answer"])
         if not sys.stderr.isatty():
-            shown = {key: facts[key] for key in ("outcome", "cached")}
+            shown = {key: facts[key] for key in ("item", "outcome", "cached") if key in facts}
             logger().info(facts["stage"], **shown, seconds=round(facts["seconds"], 1), told=told)
             return
         mark = "✗" if facts["outcome"] == "failed" else "✓"
         known = " known" if facts["cached"] else f"{facts['seconds']:5.1f}s"
-        click.echo(f"{mark} {facts['stage']:<30} {known}  {told}", err=True)
+        name = f"{facts.get('item', '')} {facts['stage']}".strip()
+        click.echo(f"{mark} {name:<30} {known}  {told}", err=True)
 
     def _show(self, state: str) -> None:
         if not sys.stderr.isatty():

@@ -3,28 +3,28 @@
 from collections import Counter
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.answered import read_answer
 from schemas.events import Event, EventKind
-from schemas.lite import Build, Green, Plan, ReleaseTree, SecurityAudit, Triage
+from schemas.failure import Evidence
+from schemas.full import ItemDone
 from schemas.policy import plain
+from schemas.stages import Build, ReleaseTree, SecurityAudit, StageAnswer, Triage
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.database import Database, approvals, items, ledger, releases, runs, store, usage
 
-_FORMS: dict[State, type[BaseModel]] = {
-    State.TRIAGE: Triage,
-    State.PLAN_AND_TEST: Plan,
-    State.IMPLEMENT_AND_FIX: Green,
-    State.SECURITY_AUDIT: SecurityAudit,
-    State.AGGREGATION: Build,
-    State.GENERATE_DEPLOYMENT_ARTIFACTS: ReleaseTree,
-}
+_TOLD = (State.TRIAGE, State.SECURITY_AUDIT, State.AGGREGATION, State.GENERATE_DEPLOYMENT_ARTIFACTS)
+"""The states whose answers the result is made of."""
 
 
 async def result_of(
-    database: Database, run: str, message: str | None = None, path: str | None = None
+    database: Database,
+    run: str,
+    message: str | None = None,
+    path: str | None = None,
+    report: str | None = None,
 ) -> dict[str, Any]:
     """The result of a run so far; what was not measured is null."""
     async with database.transaction() as conn:
@@ -34,8 +34,8 @@ async def result_of(
         spent = await usage.run_usage(conn, run)
         asked = await approvals.list_approvals(conn, run=run)
         release = await _release(conn, found, path)
-        planned = await items.planned_items(conn, run)
-    triage, plan = told.get(State.TRIAGE), told.get(State.PLAN_AND_TEST)
+        listed = await _items(conn, found)
+    triage = told.get(State.TRIAGE)
     return {
         "run": run,
         "project": found.project,
@@ -49,25 +49,25 @@ async def result_of(
             "output_tokens": spent.output_tokens,
             "cost_usd": plain(spent.cost_usd),
         },
-        "items": [_item(plan, told, planned, found.state)] if isinstance(plan, Plan) else [],
+        "items": listed,
         "gates": [{"gate": a.gate, "decision": a.decision, "by": a.who} for a in asked],
         "verdicts": _verdicts(told),
-        "report": None,
+        "report": report,
         "message": message or _message(events),
     }
 
 
-async def answers(conn: AsyncConnection, events: list[Event]) -> dict[State, BaseModel]:
+async def answers(conn: AsyncConnection, events: list[Event]) -> dict[State, StageAnswer | Evidence]:
     """The newest answer of each stage that did not fail."""
     keys = {
         e.from_state: e.payload["key"]
         for e in events
-        if e.kind is EventKind.LEFT and e.from_state in _FORMS and e.payload["outcome"] != "failed"
+        if e.kind is EventKind.LEFT and e.from_state in _TOLD and e.payload["outcome"] != "failed"
     }
     known = await store.get_results(conn, keys.values())
     bodies = await store.get_artifacts(conn, [k.answer for k in known.values()])
     return {
-        state: _FORMS[state].model_validate_json(bodies[known[key].answer])
+        state: read_answer(state, known[key].outcome, bodies[known[key].answer])
         for state, key in keys.items()
         if state is not None and key in known
     }
@@ -83,26 +83,33 @@ async def _release(conn: AsyncConnection, run: runs.Run, path: str | None) -> di
     return {"version": release.version, "path": path, "commit": release.commit, "tree": release.tree}
 
 
+async def _items(conn: AsyncConnection, run: runs.Run) -> list[dict[str, Any]]:
+    """The run's work items; what an item's own answers do not tell yet is null."""
+    planned = await items.planned_items(conn, run.id)
+    accepted = await items.accepted_generations(conn, run.project, [item.key for item in planned])
+    bodies = await store.get_artifacts(conn, [a.evidence for a in accepted.values()])
+    return [_item(item, run.id, accepted.get(item.key), bodies) for item in planned]
+
+
 def _item(
-    plan: Plan, told: dict[State, BaseModel], planned: list[items.PlannedItem], state: State
+    item: items.PlannedItem, run: str, accepted: items.Accepted | None, bodies: dict[str, bytes]
 ) -> dict[str, Any]:
-    green, build = told.get(State.IMPLEMENT_AND_FIX), told.get(State.AGGREGATION)
-    item = planned[0] if planned else None
+    done = ItemDone.model_validate_json(bodies[accepted.evidence]) if accepted else None
     return {
-        "id": item.id if item else "WI-1",
-        "title": plan.srs.title,
-        "key": item.key if item else None,
-        "status": "accepted" if state is State.COMPLETED else "in progress",
-        "rebuilt": item is not None,
-        "reason": item.reason if item else None,
-        "attempts": green.attempts if isinstance(green, Green) else None,
-        "verdict": f"{build.verdict.status} ({build.verdict.level})" if isinstance(build, Build) else None,
-        "mutation_score": None,
+        "id": item.id,
+        "title": item.title,
+        "key": item.key,
+        "status": "accepted" if done else "in progress",
+        "rebuilt": accepted.run == run if accepted else None,
+        "reason": item.reason,
+        "attempts": done.attempts if done else None,
+        "verdict": f"{done.verdict.status} ({done.verdict.level})" if done else None,
+        "mutation_score": done.mutation_score() if done else None,
         "audit_cases": None,
     }
 
 
-def _verdicts(told: dict[State, BaseModel]) -> dict[str, Any]:
+def _verdicts(told: dict[State, StageAnswer | Evidence]) -> dict[str, Any]:
     build = told.get(State.AGGREGATION)
     tests = build.verdict.tests if isinstance(build, Build) else ()
     counts = Counter(t.outcome for t in tests)

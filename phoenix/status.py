@@ -36,6 +36,7 @@ async def _status(name: str | None) -> dict[str, Any]:
         steps = [
             {
                 "state": e.from_state,
+                "item": e.payload.get("item"),
                 "outcome": e.payload["outcome"],
                 "cached": e.payload["cached"],
                 "at": e.at,
@@ -82,7 +83,7 @@ def _run_text(found: dict[str, Any]) -> str:
     models = found["models"]
     lines = [f"run {found['run']} of {found['project']}: {found['state']}", f"  {found['message']}"]
     lines += [
-        f"  {step['at'][:19]}  {step['state']:<30} {step['outcome']}{' (known)' if step['cached'] else ''}"
+        f"  {step['at'][:19]}  {_step(step):<30} {step['outcome']}{' (known)' if step['cached'] else ''}"
         for step in found["steps"]
     ]
     cost = f"{models['cost_usd']} USD, {models['calls']} calls, {models['replayed']} from the ledger"
@@ -93,3 +94,7 @@ def _run_text(found: dict[str, Any]) -> str:
     if found["release"]:
         lines.append(f"  release {found['release']['version']}, commit {found['release']['commit'][:12]}")
     return "\n".join(lines)
+
+
+def _step(step: dict[str, Any]) -> str:
+    return f"{step['item'] or ''} {step['state']}".strip()

@@ -20,3 +20,5 @@ class Agent:
     """The schema of a JSON answer; None when the answer is files."""
     tier: Tier
     max_output_tokens: int = 8_000
+    optional: tuple[str, ...] = ()
+    """Inputs that are left out where there is nothing to say; a prompt sees them empty."""

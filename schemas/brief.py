@@ -1,5 +1,6 @@
 """The brief: what the user wrote, read from Markdown with optional YAML front matter."""
 
+import datetime as dt
 import re
 from typing import Literal
 
@@ -19,6 +20,8 @@ class FrontMatter(Value):
     mode: Literal["auto", "full", "lite"] | None = None
     budget_usd: Money | None = None
     approve: Literal["ask"] | None = None
+    date: dt.date | None = None
+    """What the bill of materials of the release carries as its time."""
 
 
 class Brief(Value):
@@ -94,7 +97,7 @@ def _split_front_matter(text: str, source: str) -> tuple[FrontMatter, str]:
         where = ", ".join(".".join(map(str, item["loc"])) or "front matter" for item in error.errors())
         raise InputError(
             f"{source}: the front matter is invalid at: {where}. "
-            "Allowed keys: name, mode (auto|full|lite), budget_usd (0 or more), approve (ask)."
+            "Allowed keys: name, mode (auto|full|lite), budget_usd (0 or more), approve (ask), date."
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{source}: the front matter is not YAML: {_first_line(error)}") from None

@@ -122,6 +122,18 @@ def import_problems(file: SourceFile, package: str, allowed: Iterable[str]) -> l
     ]
 
 
+def root_import_problems(file: SourceFile, package: str) -> list[str]:
+    """Imports of names from the package itself, which would go round in a circle while it is imported."""
+    tree, _ = parse_source(file)
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)] if tree else []
+    return [
+        f"{file.path}:{n.lineno}: import from the module that has the name ({package}.module), "
+        "not from the package"
+        for n in found
+        if (n.module == package and not n.level) or (n.level == 1 and not n.module)
+    ]
+
+
 def complexity(tree: ast.Module) -> int:
     """The largest cyclomatic complexity (McCabe, 1976) of a function in the module."""
     branches = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.BoolOp, ast.comprehension)

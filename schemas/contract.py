@@ -198,8 +198,8 @@ class Contract(Value):
                     f"{exception.name}: base {exception.base!r} is no earlier or built-in exception"
                 )
             known.add(exception.name)
-        if not (self.functions or self.classes):
-            raise ValueError("a contract needs at least one function or class")
+        if not self.public_names():
+            raise ValueError("a contract needs at least one public name")
         if self.command and "main" not in [f.name for f in self.functions]:
             raise ValueError("a command needs a function main(argv: list[str] | None = None) -> int")
         if self.package in sys.stdlib_module_names or self.package in _TAKEN or self.package.endswith("_"):

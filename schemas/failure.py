@@ -10,12 +10,15 @@ class Cause(StrEnum):
     """The class of a failure's cause."""
 
     BAD_SPEC = "bad_spec"
+    BAD_PLAN = "bad_plan"
     BAD_TEST = "bad_test"
     BAD_CODE = "bad_code"
     BAD_DOCUMENT = "bad_document"
     SECURITY = "security"
     PACKAGING = "packaging"
     MODEL = "model"
+    UNCLEAR = "unclear"
+    """Only a look at the evidence can tell; failure analysis asks an agent."""
 
 
 class Evidence(Value):
@@ -27,6 +30,10 @@ class Evidence(Value):
     """One line for people."""
     details: str
     """What the agent that repairs it needs to see."""
+    item: str = ""
+    """The work item whose stage it was; empty for a stage of the whole run."""
+    paths: tuple[str, ...] = ()
+    """The files that it is about, below the project's root or below tests/."""
 
 
 class Feedback(Value):
@@ -39,6 +46,26 @@ class Feedback(Value):
 
 
 Notes = tuple[Feedback, ...]
+
+
+class Route(Value):
+    """Where one failure goes."""
+
+    cause: Cause
+    target: State | None
+    """The state that can mend it; None when only a human can."""
+    items: tuple[str, ...]
+    reason: str
+
+
+class Strategy(Value):
+    """What the supervisor would do differently."""
+
+    target: State
+    items: tuple[str, ...]
+    """The work items to generate anew; empty for all that failed."""
+    text: str
+    """What is told to the agents."""
 
 
 def notes_text(notes: Notes, *causes: Cause) -> str:

@@ -32,12 +32,22 @@ class Policy(Value):
     models: dict[Tier, str]
     """The model name of each tier."""
     release_gate: GateRule = "ask"
+    requirements_gate: GateRule = "auto"
+    plan_gate: GateRule = "auto"
     budget_usd: Money | None = None
     """The cap of one run in US dollars; None means no cap."""
     attempts: int = Field(default=4, ge=1, le=10)
     """Candidates per visit of the implementation state."""
     repairs: int = Field(default=2, ge=0, le=5)
     """How often failure analysis may send a run back before it halts."""
+    rethinks: int = Field(default=1, ge=0, le=3)
+    """How often the supervisor may try another strategy before the run halts."""
+    parallel: int = Field(default=16, ge=1, le=64)
+    """Stages of work items that run at once."""
+    mutants: int = Field(default=5, ge=0, le=100)
+    """Mutants of each accepted candidate that its suite is tried on."""
+    docs: Literal["mkdocs", "sphinx"] = "mkdocs"
+    """What builds the API documentation of a release of the full path."""
     lite_up_to: int = Field(default=4, ge=1, le=10)
     """The largest triage size that takes the Lite path."""
     allowlist: tuple[str, ...] = ()
@@ -53,6 +63,8 @@ class Policy(Value):
                 "mode": asks.mode if asks.mode and self.mode == "auto" else self.mode,
                 "budget_usd": min(caps, default=None),
                 "release_gate": asks.approve or self.release_gate,
+                "requirements_gate": asks.approve or self.requirements_gate,
+                "plan_gate": asks.approve or self.plan_gate,
             }
         )
 

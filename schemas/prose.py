@@ -3,6 +3,7 @@
 from schemas.base import SourceFile
 from schemas.contract import Contract
 from schemas.render import render_stub, render_types
+from schemas.specification import Specification
 from schemas.srs import SRS
 
 
@@ -13,6 +14,12 @@ def srs_text(srs: SRS) -> str:
         "\n".join([f"{r.id}: {r.text}", *(f"- {c.id}: {c.text}" for c in r.criteria)])
         for r in srs.requirements
     ]
+    if isinstance(srs, Specification):
+        measured = [f"- {r.id}: {r.metric}: {r.target}" for r in srs.requirements if r.metric]
+        words = [f"- {t.term}: {t.meaning}" for t in srs.glossary]
+        asked = [f"- {q.question} Assumed: {q.assumed}" for q in srs.questions]
+        tables = (("Measures", measured), ("Glossary", words), ("Open questions", asked))
+        parts += ["\n".join([f"{title}:", *lines]) for title, lines in tables if lines]
     lists = (
         ("Constraints", srs.constraints),
         ("Assumptions", srs.assumptions),

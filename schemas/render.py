@@ -3,6 +3,7 @@
 import ast
 import textwrap
 from collections.abc import Iterable
+from itertools import pairwise
 
 from schemas.base import SourceFile
 from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, Function, parse_signature
@@ -10,29 +11,42 @@ from schemas.contract import ClassType, Constant, Contract, DataType, EnumType, 
 WIDTH = 100
 
 
-def rendered_files(contract: Contract) -> tuple[SourceFile, ...]:
-    """Every file of the package that no model writes."""
-    package = f"src/{contract.package}"
+def rendered_files(*contracts: Contract) -> tuple[SourceFile, ...]:
+    """Every file of the package that no model writes; a module without bodies is all rendered."""
+    package = f"src/{contracts[0].package}"
     files = [
-        SourceFile(path=f"{package}/__init__.py", text=render_package(contract)),
+        SourceFile(path=f"{package}/__init__.py", text=render_package(*contracts)),
         SourceFile(path=f"{package}/py.typed", text=""),
     ]
-    if contract.type_names():
-        files.append(SourceFile(path=contract.types_path(), text=render_types(contract)))
-    if contract.command:
-        files.append(SourceFile(path=f"{package}/__main__.py", text=render_entry(contract)))
+    for contract in contracts:
+        if contract.type_names():
+            files.append(SourceFile(path=contract.types_path(), text=render_types(contract)))
+        if not contract.body_names():
+            files.append(SourceFile(path=contract.module_path(), text=render_stub(contract)))
+        if contract.command:
+            files.append(SourceFile(path=f"{package}/__main__.py", text=render_entry(contract)))
     return tuple(files)
 
 
-def render_package(contract: Contract) -> str:
-    """The package's __init__.py: it re-exports the public names."""
-    lines = [_doc(contract.doc), ""]
-    bodies = sorted(contract.body_names())
-    types = sorted(contract.type_names())
-    lines.append(f"from {contract.package}.{contract.module} import {_names(bodies)}")
-    if types:
-        lines.append(f"from {contract.package}.{contract.module}_types import {_names(types)}")
-    exported = "".join(f'    "{name}",\n' for name in sorted(contract.public_names()))
+def stub_files(*contracts: Contract) -> tuple[SourceFile, ...]:
+    """The package with every body missing."""
+    stubs = tuple(SourceFile(path=c.module_path(), text=render_stub(c)) for c in contracts if c.body_names())
+    return (*rendered_files(*contracts), *stubs)
+
+
+def render_package(*contracts: Contract) -> str:
+    """The package's __init__.py: it re-exports the public names of every module."""
+    first = contracts[0]
+    doc = first.doc if len(contracts) == 1 else f"The public names of {first.package}."
+    lines = [_doc(doc), ""]
+    for contract in contracts:
+        bodies, types = sorted(contract.body_names()), sorted(contract.type_names())
+        if bodies:
+            lines.append(f"from {contract.package}.{contract.module} import {_names(bodies)}")
+        if types:
+            lines.append(f"from {contract.package}.{contract.module}_types import {_names(types)}")
+    names = sorted({name for contract in contracts for name in contract.public_names()})
+    exported = "".join(f'    "{name}",\n' for name in names)
     return "\n".join(lines) + f"\n\n__all__ = [\n{exported}]\n"
 
 
@@ -77,7 +91,19 @@ def render_stub(contract: Contract) -> str:
     blocks.append("\n".join(imports))
     blocks += [_function(f, "") for f in contract.functions]
     blocks += [_class(c) for c in contract.classes]
-    return "\n\n".join(blocks) + "\n"
+    if not contract.body_names():
+        exported = "".join(f'    "{name}",\n' for name in sorted(contract.type_names()))
+        blocks.append(f"__all__ = [\n{exported}]")
+    return _laid_out(blocks)
+
+
+def _laid_out(blocks: list[str]) -> str:
+    """Blocks with two empty lines around a definition and one elsewhere (PEP 8)."""
+    text = blocks[0]
+    for before, block in pairwise(blocks):
+        defines = any(b.startswith(("class ", "def ", "@")) for b in (before, block))
+        text += ("\n\n\n" if defines else "\n\n") + block
+    return text + "\n"
 
 
 def _imports(standard: Iterable[str], wanted: Iterable[str]) -> list[str]:
@@ -150,7 +176,12 @@ def _default(expression: str) -> str:
 def _function(function: Function, indent: str) -> str:
     doc = function.doc.strip()
     if function.raises:
-        doc += "\n\nRaises:\n" + "\n".join(f"    {r.error}: {r.when}" for r in function.raises)
+        width = WIDTH - len(indent) - 4
+        lines = [
+            textwrap.fill(f"{r.error}: {r.when}", width, initial_indent=" " * 4, subsequent_indent=" " * 8)
+            for r in function.raises
+        ]
+        doc += "\n\nRaises:\n" + "\n".join(lines)
     lines = [_decorator(function, indent), f"{indent}def {function.name}{function.signature}:"]
     lines += [_doc(doc, indent + "    "), f"{indent}    raise NotImplementedError"]
     return "\n".join(line for line in lines if line)

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
+    chroma_url: str | None = Field(None, pattern=r"^https?://[^\s/@]+/?$", alias="CHROMA_URL")
+    """A Chroma server for the memory's index; without it the index is a folder of the home."""
     openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(None, alias="OPENAI_BASE_URL")
     prefect_api_url: str | None = Field(None, alias="PREFECT_API_URL")
@@ -48,6 +50,14 @@ class Settings(BaseSettings):
     """JSON: model name without its provider to {"input": …, "output": …} in USD per million tokens."""
     free_models: Annotated[tuple[str, ...], NoDecode] = Field(("ollama:*",), alias="PHOENIX_FREE_MODELS")
     """Comma-separated patterns of model names that cost nothing."""
+    memory: Literal["on", "off"] = Field("on", alias="PHOENIX_MEMORY")
+    """Whether earlier work is remembered and hinted at."""
+    embedding_model: str = Field(
+        "lexical-hash-v1", pattern=r"^(lexical-hash-v1|openai:\S{1,200})$", alias="PHOENIX_EMBEDDING_MODEL"
+    )
+    """What makes the memory's vectors: lexical-hash-v1 (offline; words, not meaning) or openai:NAME."""
+    docs: Literal["mkdocs", "sphinx"] = Field("mkdocs", alias="PHOENIX_DOCS")
+    """What builds the API documentation of a release of the full path."""
     budget_usd: Decimal | None = Field(None, ge=0, alias="PHOENIX_BUDGET_USD")
 
     @field_validator("free_models", mode="before")

@@ -1,28 +1,22 @@
 """What a person reads about a stage's answer: Markdown for the Prefect UI and the report."""
 
-import html
-import re
-from collections import Counter
-from collections.abc import Sequence
 from functools import singledispatch
 
 from schemas.failure import Evidence
-from schemas.lite import (
+from schemas.lite import Green, Plan, Polished
+from schemas.stages import (
     Build,
+    Checked,
     Diagnosis,
-    Green,
     Intake,
-    Plan,
-    Polished,
     ReleaseTree,
     Review,
     SecurityAudit,
     StageAnswer,
     Triage,
 )
-from schemas.verdict import Status, Verdict
-
-_MARKS = {Status.PASSED: "passed", Status.FAILED: "**failed**", Status.NOT_RUN: "not run"}
+from schemas.verdict import Status
+from tasks.markdown import MARKS, code_block, measures_table, table_of, test_names, verdicts_table
 
 
 @singledispatch
@@ -34,7 +28,7 @@ def describe(answer: StageAnswer | Evidence) -> str:
 @describe.register
 def _(answer: Evidence) -> str:
     head = f"## {answer.state} failed: {answer.summary}\n\n**Cause**: {answer.cause}"
-    return f"{head}\n\n{_code(answer.details, 'text')}"
+    return f"{head}\n\n{code_block(answer.details, 'text')}"
 
 
 @describe.register
@@ -63,14 +57,14 @@ def _(answer: Plan) -> str:
     parts = [
         f"## {' '.join(answer.srs.title.split())}: {len(rows)} criteria, {len(answer.suite.tests)} red tests",
         answer.srs.purpose,
-        _table(("criterion", "text"), rows),
+        table_of(("criterion", "text"), rows),
     ]
     parts.append(f"**Public face of `{answer.contract.package}`**\n\n" + "\n".join(f"- {n}" for n in names))
     for title, lines in (("Assumptions", answer.srs.assumptions), ("Out of scope", answer.srs.out_of_scope)):
         if lines:
             parts.append(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines))
     parts.append(f"**Suite**: {len(answer.suite.tests)} tests, each seen failing on the stub.")
-    parts += [_code(f.text, "python") for f in answer.suite.files]
+    parts += [code_block(f.text, "python") for f in answer.suite.files]
     return "\n\n".join(parts)
 
 
@@ -78,21 +72,19 @@ def _(answer: Plan) -> str:
 def _(answer: Green) -> str:
     head = f"## Green after {answer.attempts} attempt(s)"
     return "\n\n".join(
-        [head, _verdicts(answer.verdict), *(_code(f.text, "python") for f in answer.candidate.files)]
+        [
+            head,
+            verdicts_table(answer.verdict),
+            *(code_block(f.text, "python") for f in answer.candidate.files),
+        ]
     )
 
 
 @describe.register
 def _(answer: Polished) -> str:
-    before, after = answer.before, answer.after
-    rows = [
-        ("lines", str(before.lines), str(after.lines)),
-        ("largest complexity", str(before.complexity), str(after.complexity)),
-        ("linter findings", str(before.lint), str(after.lint)),
-    ]
     head = f"## Refactoring {answer.refactoring}"
-    table = _table(("measure", "before", "after"), rows)
-    return "\n\n".join([head, table, _verdicts(answer.verdict, answer.examples), answer.readme.text])
+    table = measures_table(answer.before, answer.after)
+    return "\n\n".join([head, table, verdicts_table(answer.verdict, answer.examples), answer.readme.text])
 
 
 @describe.register
@@ -107,78 +99,54 @@ def _(answer: SecurityAudit) -> str:
         if rows
         else "## Security: no findings"
     ]
-    parts.append(_verdicts(*answer.verdicts))
+    parts.append(verdicts_table(*answer.verdicts))
     if rows:
-        parts.append(_table(("place", "severity", "rule", "why it is accepted"), rows))
+        parts.append(table_of(("place", "severity", "rule", "why it is accepted"), rows))
     return "\n\n".join(parts)
 
 
 @describe.register
 def _(answer: Build) -> str:
     files = "\n".join(f"- `{f.path}`" for f in answer.files)
-    return f"## `{answer.wheel}`\n\n{_verdicts(answer.verdict)}\n\n{files}"
+    return f"## `{answer.wheel}`\n\n{verdicts_table(answer.verdict)}\n\n{files}"
 
 
 @describe.register
 def _(answer: Review) -> str:
     rows = [
-        (row.criterion, _MARKS[row.claimed], _MARKS[row.shown], _tests(row.tests), row.text)
+        (row.criterion, MARKS[row.claimed], MARKS[row.shown], test_names(row.tests), row.text)
         for row in answer.matrix
     ]
+    said = "\n".join([answer.summary, *(f"- risk: {risk}" for risk in answer.risks)])
     note = "*Claimed*: every test marked with the criterion passed. *Shown*: a mutant was killed by them."
-    table = _table(("criterion", "claimed", "shown", "tests", "text"), rows)
+    table = table_of(("criterion", "claimed", "shown", "tests", "text"), rows)
     head = f"## {len(rows)} criteria, each claimed by passed tests"
-    return f"{head}\n\n{table}\n\n{note}"
+    return "\n\n".join(part for part in (head, said, table, note) if part.strip())
 
 
 @describe.register
 def _(answer: ReleaseTree) -> str:
     files = "\n".join(f"- `{f.path}`" for f in answer.files)
     head = f"## {len(answer.files)} files, content digest `{answer.digest_of_tree[:12]}`"
-    return f"{head}\n\n{_verdicts(*answer.checks)}\n\n{files}"
+    return f"{head}\n\n{verdicts_table(*answer.checks)}\n\n{files}"
 
 
 @describe.register
 def _(answer: Diagnosis) -> str:
-    return f"## {answer.outcome}: {answer.reason}\n\n**Cause**: {answer.cause}"
+    rows = [
+        (r.cause, ", ".join(r.items) or "the whole run", r.target or "a human", r.reason)
+        for r in answer.routes
+    ]
+    table = table_of(("cause", "about", "goes to", "reason"), rows)
+    return f"## {answer.outcome}: {' '.join(answer.reason.split())}\n\n{table}"
+
+
+@describe.register
+def _(answer: Checked) -> str:
+    passed = sum(v.status is Status.PASSED for v in answer.verdicts)
+    return f"## {passed} of {len(answer.verdicts)} checks passed\n\n{verdicts_table(*answer.verdicts)}"
 
 
 def headline(answer: StageAnswer | Evidence) -> str:
     """A stage's answer in one line."""
     return describe(answer).splitlines()[0].lstrip("# ").replace("`", "")
-
-
-def _verdicts(*verdicts: Verdict) -> str:
-    rows = [
-        (v.subject, _MARKS[v.status], v.level, v.reason.splitlines()[0] if v.reason else "", _where(v))
-        for v in verdicts
-    ]
-    return _table(("subject", "verdict", "level", "reason", "ran in"), rows)
-
-
-def _where(verdict: Verdict) -> str:
-    place = verdict.confinement
-    return f"{place.backend} ({place.level})" if place else "–"
-
-
-def _tests(ids: tuple[str, ...]) -> str:
-    """Test functions, each with the number of its cases where there is more than one."""
-    counts = Counter(test.split("::")[-1].split("[")[0] for test in ids)
-    return "<br>".join(f"`{name}`{f' × {count}' if count > 1 else ''}" for name, count in counts.items())
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """One line that a table cannot read as another cell or as HTML; only our line break stays."""
-    plain = html.escape(" ".join(text.split()), quote=False).replace("&lt;br&gt;", "<br>")
-    return plain.replace("\\|", "\\&#124;").replace("|", "\\|")
-
-
-def _code(text: str, language: str) -> str:
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}" if text.strip() else ""

@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
@@ -28,66 +28,48 @@ from schemas.base import canonical_json, digest
 from schemas.errors import UnusableAnswer
 from schemas.events import EventKind
 from schemas.failure import Cause, Evidence
-from schemas.lite import StageAnswer
 from schemas.policy import plain
-from schemas.stateflow import State, route
+from schemas.stages import StageAnswer
+from schemas.stateflow import State
 from services.database import ledger, store, usage
 from services.secrets import redact
 from services.telemetry import bound, logger
 from services.toolchain import environment_name
 from tasks.context import RunContext, Work
-from tasks.describe import describe
+from tasks.describe_full import describe
+from tasks.telling import ACTOR, Telling
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=StageAnswer)
-ACTOR = "phoenix"
+DETAILS = 16_000
+"""Characters of a failure's details that are kept."""
 PATIENCE_S = 5
 """How long a stage waits for the Prefect server to take its artifact."""
 
 
 class StageFailed(Exception):
-    """A stage failed for reasons that its inputs alone determine."""
+    """A stage, or several of them at once, failed for reasons that their inputs determine."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        super().__init__(evidence.summary)
-        self.evidence = evidence
+    def __init__(self, *failures: Evidence) -> None:
+        super().__init__("; ".join(failure.summary for failure in failures))
+        self.failures = failures
 
 
-def failed(work: Work, cause: Cause, summary: str, details: Iterable[str] = ()) -> StageFailed:
-    """The failure of a stage, to be raised by its body."""
+def failed(
+    work: Work, cause: Cause, summary: str, details: Iterable[str] = (), paths: Iterable[str] = ()
+) -> StageFailed:
+    """The failure of a stage, to be raised by its body; the paths are those of the files that it is about."""
     line = " ".join(summary.split())[:300]
     return StageFailed(
-        Evidence(state=work.state, cause=cause, summary=line, details="\n".join(details)[:8000])
+        Evidence(
+            state=work.state,
+            cause=cause,
+            summary=line,
+            details="\n".join(details)[:DETAILS],
+            item=work.item,
+            paths=tuple(sorted(set(paths))),
+        )
     )
-
-
-@dataclass
-class Telling:
-    """Where the story stands in this execution."""
-
-    context: RunContext
-    state: State = State.INITIALIZING
-    outcome: str = ""
-    told: dict[str, StageAnswer | Evidence] = field(default_factory=dict)
-    path: list[State] = field(default_factory=list)
-
-    async def move(self, target: State, outcome: str | None = None) -> None:
-        """Go to a state by the transitions that the table allows."""
-        if not self.path and target is self.state:
-            return
-        steps = route(self.state, outcome or self.outcome, target)
-        async with self.context.database.transaction() as conn:
-            for step in steps:
-                await ledger.transition(
-                    conn,
-                    run=self.context.run,
-                    execution=self.context.execution,
-                    outcome=step.outcome,
-                    target=step.target,
-                    actor=ACTOR,
-                    payload={},
-                )
-        self.state = target
 
 
 @dataclass
@@ -107,7 +89,15 @@ class Visit:
 
     stage: "Stage[..., Any]"
     context: RunContext
+    item: str
+    facts: dict[str, Any]
+    """What its events say beside the outcome."""
     ran: bool = False
+
+    @property
+    def name(self) -> str:
+        """The state, after the work item where there is one."""
+        return f"{self.item} {self.stage.state.value}".strip()
 
 
 @dataclass(frozen=True)
@@ -118,6 +108,9 @@ class Stage(Generic[P, R]):
     version: int
     agents: tuple[Agent, ...]
     tools: bool
+    ignored: tuple[str, ...]
+    """Inputs that the body uses and the key leaves out: what is built on, under contracts that the key has.
+    A failure may be theirs, so it is never stored."""
     body: Callable[Concatenate[Work, P], Awaitable[R]]
 
     @cached_property
@@ -134,7 +127,7 @@ class Stage(Generic[P, R]):
             _run_visit,
             name=self.state.value,
             description=inspect.getdoc(self.body),
-            task_run_name=self.state.value,
+            task_run_name="{name}",
             version=str(self.version),
             persist_result=True,
             result_serializer="json",
@@ -145,7 +138,7 @@ class Stage(Generic[P, R]):
             retry_condition_fn=_may_retry,
         )
 
-    def key(self, context: RunContext, inputs: dict[str, str]) -> str:
+    def key(self, context: RunContext, inputs: dict[str, str], item: str = "") -> str:
         """The digest that names the stage's answer for these inputs."""
         return digest(
             {
@@ -153,8 +146,8 @@ class Stage(Generic[P, R]):
                 "version": self.version,
                 "agents": [fingerprint(agent, context.desk.tiers) for agent in self.agents],
                 "tools": environment_name() if self.tools else None,
-                "sample": context.samples.get(self.state, 0),
-                "inputs": inputs,
+                "sample": context.sample(self.state, item),
+                "inputs": {name: named for name, named in inputs.items() if name not in self.ignored},
             }
         )
 
@@ -171,10 +164,11 @@ class Stage(Generic[P, R]):
         async with context.database.transaction() as conn:
             names = await store.put_artifacts(conn, [("input", canonical_json(b)) for b in bodies.values()])
         digests = dict(zip(bodies, names, strict=True))
-        key = self.key(context, digests)
-        if key not in telling.told:
-            telling.told[key] = await self._visit(telling, key, digests)
-        answer = telling.told[key]
+        key = self.key(context, digests, telling.item)
+        seen = key if not self.ignored else digest([key, digests])
+        if seen not in telling.told:
+            telling.told[seen] = await self._visit(telling, key, digests)
+        answer = telling.told[seen]
         if isinstance(answer, Evidence):
             telling.outcome = "failed"
             raise StageFailed(answer)
@@ -184,11 +178,14 @@ class Stage(Generic[P, R]):
         context = telling.context
         await telling.move(self.state)
         telling.path.append(self.state)
-        context.progress("entered", {"state": self.state.value})
-        visit, began = Visit(self, context), time.monotonic()
-        with bound(stage=self.state.value):
-            told = await self.task(quote(visit), key=key, inputs=digests)
-        facts = {"stage": self.state.value, "outcome": told["outcome"], "key": key, "cached": not visit.ran}
+        facts: dict[str, Any] = {"stage": self.state.value, "key": key}
+        if telling.item:
+            facts["item"] = telling.item
+        context.progress("entered", {"state": self.state.value, "item": telling.item})
+        visit, began = Visit(self, context, telling.item, facts), time.monotonic()
+        with bound(stage=self.state.value, **({"item": telling.item} if telling.item else {})):
+            told = await self.task(quote(visit), key=key, inputs=digests, name=visit.name)
+        facts |= {"outcome": told["outcome"], "cached": not visit.ran}
         async with context.database.transaction() as conn:
             if not visit.ran:
                 await _announce(conn, context, self.state, facts)
@@ -201,14 +198,19 @@ class Stage(Generic[P, R]):
 
 
 def stage(
-    state: State, *, version: int = 1, agents: tuple[Agent, ...] = (), tools: bool = False
+    state: State,
+    *,
+    version: int = 1,
+    agents: tuple[Agent, ...] = (),
+    tools: bool = False,
+    ignored: tuple[str, ...] = (),
 ) -> Callable[[Callable[Concatenate[Work, P], Awaitable[R]]], Stage[P, R]]:
     """Make a function the work of a state; raise the version when its rules change."""
-    return lambda body: Stage(state, version, agents, tools, body)
+    return lambda body: Stage(state, version, agents, tools, ignored, body)
 
 
-async def _run_visit(visit: Visit, key: str, inputs: dict[str, str]) -> dict[str, str]:
-    context, state = visit.context, visit.stage.state
+async def _run_visit(visit: Visit, key: str, inputs: dict[str, str], name: str) -> dict[str, str]:
+    context = visit.context
     async with context.database.transaction() as conn:
         known = await store.get_result(conn, key)
     if known is None:
@@ -219,18 +221,18 @@ async def _run_visit(visit: Visit, key: str, inputs: dict[str, str]) -> dict[str
     async with context.database.transaction() as conn:
         body = await store.get_artifact(conn, known.answer)
     form = Evidence if known.outcome == "failed" else visit.stage.hints["return"]
-    await _show(context.run, state, known.outcome, describe(TypeAdapter(form).validate_json(body)))
+    await _show(context.run, name, known.outcome, describe(TypeAdapter(form).validate_json(body)))
     return {"outcome": known.outcome, "answer": known.answer}
 
 
-async def _show(run: str, state: State, outcome: str, text: str) -> None:
+async def _show(run: str, name: str, outcome: str, text: str) -> None:
     """Put the answer where people look; that it cannot be shown does not undo it."""
-    key = f"{run}-{state.value.lower().replace('_', '-')}"
+    key = f"{run}-{name.lower().replace('_', '-').replace(' ', '-')}"
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await acreate_markdown_artifact(redact(text), key=key, description=f"{state.value}: {outcome}")
+            await acreate_markdown_artifact(redact(text), key=key, description=f"{name}: {outcome}")
     except (TimeoutError, httpx.HTTPError, PrefectException) as error:
-        logger().warning("the Prefect server took no artifact", stage=state.value, error=type(error).__name__)
+        logger().warning("the Prefect server took no artifact", stage=name, error=type(error).__name__)
 
 
 async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidence:
@@ -240,28 +242,30 @@ async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidenc
     values = {
         name: TypeAdapter(current.hints[name]).validate_json(bodies[named]) for name, named in inputs.items()
     }
-    work = Work(context, current.state, context.samples.get(current.state, 0))
+    work = Work(context, current.state, context.sample(current.state, visit.item), visit.item)
     try:
         answer: StageAnswer = await current.body(work, **values)
         return answer
     except StageFailed as failure:
-        return failure.evidence
+        return failure.failures[0]
     except UnusableAnswer as error:
-        return failed(work, Cause.MODEL, str(error)).evidence
+        return failed(work, Cause.MODEL, str(error)).failures[0]
 
 
 async def _commit(visit: Visit, key: str, outcome: str, answer: StageAnswer | Evidence) -> store.StageResult:
     context, state = visit.context, visit.stage.state
+    item = visit.item or None
     async with context.database.transaction() as conn:
         [named] = await store.put_artifacts(conn, [("answer", canonical_json(answer))])
-        await store.put_result(
-            conn, key, stage=state.value, outcome=outcome, answer_digest=named, run=context.run, item=None
-        )
+        if outcome != "failed" or not visit.stage.ignored:
+            await store.put_result(
+                conn, key, stage=state.value, outcome=outcome, answer_digest=named, run=context.run, item=item
+            )
         spent = await usage.run_usage(conn, context.run)
-        facts = {"stage": state.value, "outcome": outcome, "key": key, "cached": False, "answer": named}
+        facts = {**visit.facts, "outcome": outcome, "cached": False, "answer": named}
         await _announce(conn, context, state, {**facts, "run_cost_usd": plain(spent.cost_usd)})
     return store.StageResult(
-        key=key, stage=state.value, outcome=outcome, answer=named, run=context.run, item=None
+        key=key, stage=state.value, outcome=outcome, answer=named, run=context.run, item=item
     )
 
 

@@ -7,8 +7,8 @@ from agents.ask import Question
 from agents.lite import TRIAGE
 from schemas.answers import TriageAnswer
 from schemas.brief import Brief
-from schemas.lite import Intake, Triage
 from schemas.policy import Mode
+from schemas.stages import Intake, Triage
 from schemas.stateflow import State
 from tasks.context import Work
 from tasks.stage import stage

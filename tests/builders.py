@@ -8,6 +8,7 @@ from schemas.brief import Brief, FrontMatter
 from schemas.contract import Contract
 from schemas.policy import Policy, Tier
 from schemas.srs import SRS
+from schemas.stages import Assembly
 from schemas.verdict import Candidate, Suite
 
 MODELS = {Tier.FAST: "openai:small", Tier.STANDARD: "openai:middle", Tier.STRONG: "openai:large"}
@@ -138,3 +139,16 @@ def suite(*files: SourceFile, tests: tuple[str, ...] = ()) -> Suite:
 def candidate(*files: SourceFile) -> Candidate:
     """A candidate of the given files."""
     return Candidate(files=files)
+
+
+def assembly(**changes: Any) -> Assembly:
+    """What a release of the small contract is made of."""
+    valid: dict[str, Any] = {
+        "srs": srs(),
+        "contracts": (small_contract(),),
+        "suite": suite(),
+        "code": (),
+        "readme": source("README.md", "# A\n"),
+        "killed": {},
+    }
+    return Assembly(**{**valid, **changes})

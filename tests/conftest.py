@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from services.database import Database
@@ -14,6 +15,10 @@ from services.local.prefect_server import client_environment, prefect_server
 from services.settings import Settings
 from tests.databases import KINDS, Server, serve
 from tests.platform import Platform
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("phoenix", deadline=None)
+hypothesis.settings.load_profile("phoenix")
 
 # Prefect reads its settings when it is first imported, which is when the tests are collected.
 os.environ.update(client_environment(Path(tempfile.gettempdir()), "http://127.0.0.1:1/api"))

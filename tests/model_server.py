@@ -70,6 +70,23 @@ def raw(body: str, kind: str = "application/json") -> Play:
     return lambda handler, _: handler.send_bytes(200, body.encode(), {"content-type": kind})
 
 
+def embeddings(dimensions: int = 8) -> Play:
+    """Send vectors that count letters, so that texts of the same letters are alike."""
+
+    def vector(text: str) -> list[float]:
+        return [float(sum(ord(c) % dimensions == n for c in text.lower())) for n in range(dimensions)]
+
+    def play(handler: "Handler", body: dict[str, Any]) -> None:
+        rows = [
+            {"object": "embedding", "index": n, "embedding": vector(text)}
+            for n, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        handler.send(200, {"object": "list", "model": body["model"], "data": rows[::-1], "usage": usage})
+
+    return play
+
+
 def cut(handler: "Handler", _: dict[str, Any]) -> None:
     """Promise a whole body and send half."""
     body = json.dumps(completion()).encode()

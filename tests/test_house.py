@@ -21,6 +21,8 @@ STARTERS = {
     "services/local/": "starts PostgreSQL and the Prefect server: programs that we install",
     "services/toolchain/": "starts uv to install locked tools",
     "services/repository.py": "starts git with a neutral configuration and no hooks",
+    "services/judge/trial_driver.py": "runs inside the sandbox, where it forks for each variant",
+    "services/artifacts/engine.py": "asks a Docker engine that is there to build an image; never starts one",
     "services/judge/wheel_driver.py": "runs inside the sandbox, where it builds and installs the wheel",
 }
 """Who may start programs, and why."""

@@ -74,5 +74,11 @@ async def accepted_generations(
     return {row.key: Accepted(**row._asdict()) for row in rows}
 
 
+async def generated_keys(conn: AsyncConnection, run: str) -> set[str]:
+    """The item keys for which a run made a candidate that was accepted, whatever superseded it later."""
+    rows = await conn.execute(select(Generation.key).where(Generation.run == run))
+    return set(rows.scalars())
+
+
 def _body(accepted: Accepted) -> tuple[str, str, str]:
     return accepted.suite, accepted.candidate, accepted.evidence

@@ -98,6 +98,40 @@ async def transition(
     )
 
 
+async def item_transition(
+    conn: AsyncConnection,
+    *,
+    run: str,
+    execution: str,
+    outcome: str,
+    target: State,
+    actor: str,
+    payload: dict[str, Any],
+) -> None:
+    """Announce that a work item of a run, named in the payload with its origin, has moved.
+
+    Raises:
+        TransitionRefused: the StateFlow table does not allow it.
+    """
+    origin = State(payload["origin"])
+    if not allowed(origin, outcome, target):
+        raise TransitionRefused(
+            f"run {run}, {payload['item']}: the StateFlow does not allow {origin} --{outcome}--> {target}."
+        )
+    project = (await conn.execute(select(RunRow.project).where(RunRow.id == run))).scalar_one()
+    await append(
+        conn,
+        project=project,
+        run=run,
+        execution=execution,
+        kind=EventKind.ENTERED,
+        from_state=origin,
+        to_state=target,
+        actor=actor,
+        payload={"item": payload["item"], "outcome": outcome},
+    )
+
+
 async def events(conn: AsyncConnection, *, run: str | None = None, project: str | None = None) -> list[Event]:
     """The events of a run, a project, or all, in the order of their chains."""
     query = select(EventRow).order_by(EventRow.project, EventRow.sequence)

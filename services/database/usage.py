@@ -1,5 +1,7 @@
 """What a run asked of models, and what that cost."""
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlalchemy import func, select
@@ -43,8 +45,46 @@ async def run_usage(conn: AsyncConnection, run: str) -> RunUsage:
     return RunUsage.model_validate(row._asdict())
 
 
-async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[RecordedAnswer]:
-    """The answers that a run used, ordered by agent, subject and attempt."""
+class AgentUsage(Value):
+    """The sums over one agent, tier and model of a run."""
+
+    agent: str
+    tier: str | None
+    """None when no provider was ever asked."""
+    model: str | None
+    calls: int
+    replayed: int
+    input_tokens: int | None
+    """None when no provider counted any."""
+    output_tokens: int | None
+    cost_usd: Decimal
+
+
+async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
+    """The usage of a run by agent, tier and model; what cost most comes first."""
+    sent = RunCall.replayed.is_(False)
+    done = sent & (Call.state == "done")
+    group = (RunCall.agent, Call.tier, Call.model)
+    cost = func.sum(RunCall.charged).label("cost_usd")
+    query = select(
+        *group,
+        func.count().filter(sent).label("calls"),
+        func.count().filter(RunCall.replayed).label("replayed"),
+        func.sum(Call.input_tokens).filter(done).label("input_tokens"),
+        func.sum(Call.output_tokens).filter(done).label("output_tokens"),
+        cost,
+    )
+    joined = query.join_from(RunCall, Call, Call.digest == RunCall.request, isouter=True)
+    grouped = joined.where(RunCall.run == run).group_by(*group)
+    rows = await conn.execute(grouped.order_by(cost.desc(), RunCall.agent, Call.tier))
+    return [AgentUsage.model_validate(row._asdict()) for row in rows]
+
+
+async def run_calls_for_recording(
+    conn: AsyncConnection, run: str, others: Iterable[str] = ()
+) -> list[RecordedAnswer]:
+    """The answers that a run used, ordered by agent, subject and attempt. Of an agent and subject that it
+    never asked, because a stage's answer was known, those of the other runs that it took answers from."""
     asked = select(
         RunCall.agent,
         RunCall.subject,
@@ -56,14 +96,23 @@ async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[Recor
         Call.output_tokens,
         Call.cached_tokens,
     ).join_from(RunCall, Call, Call.digest == RunCall.request)
-    used = asked.where(RunCall.run == run, Call.state == "done")
-    rows = await conn.execute(used.order_by(RunCall.agent, RunCall.subject, RunCall.attempt))
+    used = asked.where(RunCall.run.in_([run, *others]), Call.state == "done")
+    ordered = used.order_by(RunCall.run != run, RunCall.told_at).add_columns(RunCall.run)
+    first: dict[tuple[str, str], str] = {}
+    rows = [
+        row
+        for row in await conn.execute(ordered)
+        if first.setdefault((row.agent, row.subject), row.run) == row.run
+    ]
+    rows.sort(key=lambda row: (row.agent, row.subject, row.attempt))
+    # A request that never got an answer and was not asked again leaves no gap.
+    asked_before: Counter[tuple[str, str]] = Counter()
     return [
         RecordedAnswer.model_validate(
             {
                 "agent": row.agent,
                 "subject": row.subject,
-                "attempt": row.attempt,
+                "attempt": _next(asked_before, row.agent, row.subject),
                 "inputs": row.inputs,
                 "answer": bytes(row.answer or b"").decode(),
                 "finish": row.finish,
@@ -72,3 +121,8 @@ async def run_calls_for_recording(conn: AsyncConnection, run: str) -> list[Recor
         )
         for row in rows
     ]
+
+
+def _next(asked: Counter[tuple[str, str]], agent: str, subject: str) -> int:
+    asked[agent, subject] += 1
+    return asked[agent, subject]

@@ -66,26 +66,32 @@ def clean(text):
     return ADDRESS.sub("0x…", text).strip()[:1500]
 
 
-def main(argv):
-    collect_only, paths, wanted = argv[0] == "collect", argv[1].split(":"), argv[2:]
-    sys.path[:0] = [p for p in paths if p]
+def settle(**more):
+    """Make Hypothesis repeat itself from run to run."""
     from hypothesis import HealthCheck, settings
 
+    usual = {"max_examples": 50, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile(
-        "phoenix",
-        derandomize=True,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=[HealthCheck.too_slow],
+        "phoenix", derandomize=True, deadline=None, database=None, print_blob=False, **{**usual, **more}
     )
     settings.load_profile("phoenix")
-    reporter = Reporter("/out/report.jsonl")
+
+
+def session(report, wanted, collect_only=False):
+    """Run pytest over the wanted tests and report to a file."""
+    reporter = Reporter(report)
     options = ["-c", "/tests/judge.ini", "--rootdir=/tests", "--noconftest", "--basetemp=/tmp/pytest"]
     options += ["-p", "no:cacheprovider", "-q", "--tb=no", "-s" if collect_only else "--capture=fd"]
     options += ["--collect-only"] if collect_only else []
     code = pytest.main([*options, *wanted], plugins=[reporter])
     reporter.say(kind="ended", code=int(code))
+
+
+def main(argv):
+    collect_only, paths, wanted = argv[0] == "collect", argv[1].split(":"), argv[2:]
+    sys.path[:0] = [p for p in paths if p]
+    settle()
+    session("/out/report.jsonl", wanted, collect_only)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _PROVIDERS: dict[str, Provider] = {
 }
 FORMS = (
     "openai:NAME (any OpenAI-compatible server by OPENAI_BASE_URL), ollama:NAME, recorded:PATH, "
-    "or rehearsal:seed=7,functions=3,…"
+    "or rehearsal:seed=7,functions=3,… (items=20 for the full path)"
 )
 
 
@@ -49,7 +49,19 @@ class RehearsalOptions:
     size: int = 3
     """The size from 1 to 10 that triage reports."""
     functions: int = 3
-    """How many functions the synthetic project has."""
+    """How many functions the synthetic project of the Lite path has."""
+    items: int = 0
+    """How many work items the larger project has; 0 reports a small one, and makes 5 when asked for it."""
+    layers: int = 4
+    """How deep the larger project's dependencies go."""
+    bad_test: Decimal = Decimal(0)
+    """The share of suites in which one expectation is wrong."""
+    vacuous_test: Decimal = Decimal(0)
+    """The share of suites in which one test passes on the stub."""
+    bad_plan: Decimal = Decimal(0)
+    """The share of plans with a cycle or a criterion that no item serves."""
+    unsound: Decimal = Decimal(0)
+    """The share of architectures that send the specification back."""
 
 
 def parse_model_name(name: str) -> ModelName:
@@ -112,6 +124,12 @@ _LIMITS = {
     "schema_violation": (0, 1),
     "size": (1, 10),
     "functions": (1, 200),
+    "items": (0, 200),
+    "layers": (1, 12),
+    "bad_test": (0, 1),
+    "vacuous_test": (0, 1),
+    "bad_plan": (0, 1),
+    "unsound": (0, 1),
 }
 
 

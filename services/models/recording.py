@@ -100,9 +100,11 @@ async def write_recording(database: "Database", run: str, path: Path, answered_b
     """Write every answer that a run used, from calls and ledger alike; how many there are."""
     from services.database import usage
     from services.database.runs import find_run
+    from services.database.sources import taken_from
 
     async with database.transaction() as conn:
         project = (await find_run(conn, run)).project
-        entries = await usage.run_calls_for_recording(conn, run)
+        others = await taken_from(conn, run)
+        entries = await usage.run_calls_for_recording(conn, run, others)
     write_file(path, made_today(answered_by, project, entries))
     return len(entries)

@@ -1,6 +1,5 @@
 """The rehearsal: a deterministic player of every agent, for a synthetic project of small functions."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -8,41 +7,14 @@ from collections.abc import Callable
 from schemas.calls import Reply, Request, Usage
 from schemas.contract import Contract
 from schemas.errors import ConfigurationError
-from schemas.srs import SRS
-from services.models import synthetic
+from services.models import formulas, rehearsal_full, synthetic, synthetic_full
 from services.models.names import RehearsalOptions
+from services.models.part import Part
+from services.models.synthetic_graph import item_of
 
-Answer = Callable[["Part"], str]
-
-
-class Part:
-    """One agent's part at one attempt; every draw depends on these and the seed alone."""
-
-    def __init__(self, options: RehearsalOptions, request: Request, attempt: int) -> None:
-        self.options, self.values = options, request.values
-        self._about = f"{options.seed}|{request.agent}|{request.subject}|{attempt}"
-
-    def draw(self, what: str) -> float:
-        """A number from 0 up to 1."""
-        digest = hashlib.sha256(f"{self._about}|{what}".encode()).digest()
-        return int.from_bytes(digest[:7]) / 2**56
-
-    def wrong(self, contract: Contract) -> str:
-        """The name of the function whose body is wrong this time; empty when none is."""
-        if self.draw("bad_code") >= self.options.bad_code:
-            return ""
-        names = [f.name for f in contract.functions]
-        return names[int(self.draw("which") * len(names))]
-
-    def contract(self) -> Contract:
-        """The declared contract, else the one that the declared code keeps."""
-        if "contract" not in self.values:
-            return synthetic.contract_of(self.values["code"])
-        return Contract.model_validate_json(self.values["contract"])
-
-    def srs(self) -> SRS:
-        """The declared specification."""
-        return SRS.model_validate_json(self.values["srs"])
+Answer = Callable[[Part], str]
+FULL_SIZE = 7
+"""The least size that triage reports of a project with work items."""
 
 
 def play(options: RehearsalOptions, request: Request, attempt: int) -> Reply:
@@ -58,7 +30,7 @@ def play(options: RehearsalOptions, request: Request, attempt: int) -> Reply:
         )
     part = Part(options, request, attempt)
     text = answer(part)
-    if part.draw("schema_violation") < options.schema_violation:
+    if part.strikes("schema_violation", options.schema_violation):
         text = _violating(text)
     asked = sum(len(m.content.encode()) for m in request.messages)
     usage = Usage(input_tokens=asked // 4 + 1, output_tokens=len(text.encode()) // 4 + 1)
@@ -73,58 +45,78 @@ def _violating(text: str) -> str:
 
 
 def _triage(part: Part) -> str:
-    return json.dumps(
-        {
-            "size": part.options.size,
-            "clear": True,
-            "reasons": [f"{part.options.functions} small functions without state"],
-            "questions": [],
-        }
-    )
+    options = part.options
+    size = max(options.size, FULL_SIZE) if options.items else options.size
+    reason = f"{options.items} work items" if options.items else f"{options.functions} small functions"
+    return json.dumps({"size": size, "clear": True, "reasons": [f"{reason} without state"], "questions": []})
 
 
 def _planner(part: Part) -> str:
-    title = synthetic.title_of(part.values["brief"])
+    title = formulas.title_of(part.values["brief"])
     srs = synthetic.specification(title, part.options.functions)
     contract = synthetic.contract(title, part.options.functions)
     return json.dumps({"srs": srs.model_dump(mode="json"), "contract": contract.model_dump(mode="json")})
 
 
 def _test_engineer(part: Part) -> str:
-    return synthetic.suite(part.srs(), part.contract())
+    contract = part.contract()
+    if item_of(contract.module):
+        return rehearsal_full.suite(part, contract)
+    names = [f.name for f in contract.functions]
+    name = names[part.which(len(names))]
+    wrong = name if part.strikes("bad_test", part.options.bad_test) else ""
+    vacuous = name if part.strikes("vacuous_test", part.options.vacuous_test) else ""
+    return synthetic.suite(part.srs(), contract, wrong, vacuous)
 
 
 def _implementation(part: Part) -> str:
     contract = part.contract()
-    return synthetic.implementation(contract, part.wrong(contract), plain=True)
+    wrong = _wrong(part, contract)
+    if item_of(contract.module):
+        local = synthetic_full.next_local(part.values.get("previous", ""))
+        return synthetic_full.implementation(part.graph, contract, wrong=bool(wrong), local=local)
+    return synthetic.implementation(contract, wrong, plain=True)
+
+
+def _wrong(part: Part, contract: Contract) -> str:
+    """The name of the function whose body is wrong this time; empty when none is."""
+    names = [f.name for f in contract.functions]
+    return names[part.which(len(names))] if part.strikes("bad_code", part.options.bad_code) else ""
 
 
 def _refactoring(part: Part) -> str:
-    contract = part.contract()
-    wrong = part.wrong(contract)
+    code = part.values["code"]
+    item = synthetic_full.contract_of(part.graph, code)
+    contract = item or synthetic.contract_of(code)
+    wrong = _wrong(part, contract)
     if not wrong and part.draw("idle") < 0.5:
         return "NO CHANGE"
+    if item:
+        return synthetic_full.implementation(part.graph, item, wrong=bool(wrong))
     return synthetic.implementation(contract, wrong, plain=False)
 
 
 def _documentation(part: Part) -> str:
-    return synthetic.readme(part.srs(), part.contract())
+    srs, code = part.srs(), part.values["code"]
+    full = synthetic_full.readme(part.graph, srs, code)
+    return full or synthetic.readme(srs, synthetic.contract_of(code))
 
 
 def _security(part: Part) -> str:
     judgements = [
-        {"finding": index, "accepted": True, "reason": "a rehearsal accepts what its own code shows"}
-        for index in range(_count(part.values.get("findings", "")))
+        {"finding": number, "accepted": True, "reason": "a rehearsal accepts what its own code shows"}
+        for number in _numbers(part.values.get("findings", ""))
     ]
     return json.dumps({"judgements": judgements})
 
 
-def _count(findings: str) -> int:
+def _numbers(findings: str) -> list[int]:
+    """The findings' numbers: as they stand in a numbered list, from 0 in a list of JSON."""
     try:
         told = json.loads(findings)
     except ValueError:
-        return len(re.findall(r"^\s*(?:\d+[.:)]|[-*])\s", findings, re.MULTILINE))
-    return len(told) if isinstance(told, list) else 0
+        return [int(n) for n in re.findall(r"^\s*(\d+)[.:)]\s", findings, re.MULTILINE)]
+    return list(range(len(told))) if isinstance(told, list) else []
 
 
 _PARTS: dict[str, Answer] = {
@@ -135,4 +127,5 @@ _PARTS: dict[str, Answer] = {
     "refactoring": _refactoring,
     "documentation": _documentation,
     "security": _security,
+    **rehearsal_full.PARTS,
 }

@@ -1,54 +1,21 @@
-"""The rehearsal's project: functions f_1, f_2, … of one whole number, each with a formula of its own."""
+"""The rehearsal's project on the Lite path: one module of functions, each with a formula of its own."""
 
 import re
-from collections.abc import Callable
 
-from schemas.base import slugify
 from schemas.contract import Contract, Function
 from schemas.srs import SRS, Criterion, Requirement
+from services.models import formulas
+from services.models.formulas import Formula, file_block
 
 EXAMPLES = (-3, 0, 5)
 
 
-class Formula:
-    """What f_i computes."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self._kind = index % 3
-        self._shapes: tuple[tuple[str, Callable[[int], int]], ...] = (
-            (f"value * {index + 1} + {index}", lambda v: v * (index + 1) + index),
-            (f"value * value - {index}", lambda v: v * v - index),
-            (f"abs(value) + {index}", lambda v: abs(v) + index),
-        )
-
-    def text(self) -> str:
-        """The formula as a Python expression of `value`."""
-        return self._shapes[self._kind][0]
-
-    def at(self, value: int) -> int:
-        """The result for a value."""
-        return self._shapes[self._kind][1](value)
-
-
-def title_of(brief: str) -> str:
-    """The brief's first heading, or a name for a nameless project."""
-    heading = re.search(r"^#+[ \t]+(.+?)[ \t#]*$", brief, re.MULTILINE)
-    return heading.group(1) if heading else "Rehearsal"
-
-
-def package_of(title: str) -> str:
-    """A package name made from a title."""
-    return (slugify(title).replace("-", "_")[:30].strip("_") or "rehearsal") + "_project"
-
-
 def specification(title: str, functions: int) -> SRS:
     """The requirements: one for each function."""
-    formulas = [Formula(index) for index in range(1, functions + 1)]
     return SRS(
         title=title,
-        purpose="Small sums, so that the whole machinery can be seen at work.",
-        requirements=tuple(_requirement(formula) for formula in formulas),
+        purpose=formulas.PURPOSE,
+        requirements=tuple(_requirement(Formula(index)) for index in range(1, functions + 1)),
         constraints=("Only the standard library is used.",),
         out_of_scope=(),
         assumptions=("Numbers are whole.",),
@@ -57,26 +24,14 @@ def specification(title: str, functions: int) -> SRS:
 
 def _requirement(formula: Formula) -> Requirement:
     name = f"f_{formula.index}"
-    text = f"WHEN {name} is called with a whole number, THE library SHALL return {formula.text()}."
-    criterion = Criterion(id=f"FR-{formula.index}.1", text=text)
+    criterion = Criterion(id=f"FR-{formula.index}.1", text=formulas.statement(name, formula.text()))
     return Requirement(id=f"FR-{formula.index}", text=f"The library offers {name}.", criteria=(criterion,))
 
 
 def contract(title: str, functions: int) -> Contract:
     """The module's public face."""
-    return Contract(
-        package=package_of(title),
-        module="formulas",
-        doc="Small sums.",
-        imports=(),
-        constants=(),
-        enums=(),
-        exceptions=(),
-        dataclasses=(),
-        functions=tuple(_function(Formula(index)) for index in range(1, functions + 1)),
-        classes=(),
-        command=None,
-    )
+    offered = [_function(Formula(index)) for index in range(1, functions + 1)]
+    return formulas.face(formulas.package_of(title), "formulas", "Small sums.", offered)
 
 
 def contract_of(code: str) -> Contract:
@@ -88,13 +43,7 @@ def contract_of(code: str) -> Contract:
 
 
 def _function(formula: Formula) -> Function:
-    return Function(
-        name=f"f_{formula.index}",
-        doc=f"Return {formula.text()}.\n\n{_example(formula)}",
-        signature="(value: int) -> int",
-        raises=(),
-        judge="json",
-    )
+    return formulas.function(formula.index, f"Return {formula.text()}.\n\n{_example(formula)}")
 
 
 def _example(formula: Formula) -> str:
@@ -105,32 +54,38 @@ def _formula_of(name: str) -> Formula:
     return Formula(int(name.removeprefix("f_")))
 
 
-def suite(srs: SRS, contract: Contract) -> str:
-    """The tests as a file block: one for each criterion."""
+def suite(srs: SRS, contract: Contract, wrong: str = "", vacuous: str = "") -> str:
+    """The tests as a file block, one for each criterion; that of `wrong` expects too much.
+
+    The function named by `vacuous` gets a test that passes on the stub.
+    """
     names = ", ".join(f.name for f in contract.functions)
     head = f'"""What {contract.package} must do."""\n\nimport pytest\n\n'
     head += f"from {contract.package} import {names}\n"
     known = {f.name for f in contract.functions}
-    tests = [_test(criterion) for criterion in srs.criterion_ids() if _tested(criterion) in known]
-    return _block(f"tests/test_{contract.module}.py", "\n\n".join([head, *tests]))
+    criteria = [c for c in srs.criterion_ids() if _tested(c) in known]
+    tests = [_test(criterion, _tested(criterion) == wrong) for criterion in criteria]
+    tests += [formulas.vacuous_test(vacuous, (c,)) for c in criteria if _tested(c) == vacuous]
+    return file_block(f"tests/test_{contract.module}.py", "\n\n".join([head, *tests]))
 
 
 def _tested(criterion: str) -> str:
     return "f_" + criterion.split("-")[1].split(".")[0]
 
 
-def _test(criterion: str) -> str:
+def _test(criterion: str, wrong: bool) -> str:
     name = _tested(criterion)
     formula = _formula_of(name)
     suffix = criterion.split("-")[1].replace(".", "_")
-    checks = "\n".join(f"    assert {name}({value}) == {formula.at(value)}" for value in EXAMPLES)
+    expected = {value: formula.at(value) + wrong for value in EXAMPLES}
+    checks = "\n".join(f"    assert {name}({value}) == {result}" for value, result in expected.items())
     return f'@pytest.mark.proves("{criterion}")\ndef test_criterion_{suffix}() -> None:\n{checks}\n'
 
 
 def implementation(contract: Contract, wrong: str, *, plain: bool) -> str:
     """The module as a file block; the function named by `wrong` is off by one, `plain` has longer bodies."""
     bodies = "\n\n".join(_body(f.name, f.name == wrong, plain) for f in contract.functions)
-    return _block(contract.module_path(), f'"""{contract.doc}"""\n\n\n{bodies}')
+    return file_block(contract.module_path(), f'"""{contract.doc}"""\n\n\n{bodies}')
 
 
 def _body(name: str, wrong: bool, plain: bool) -> str:
@@ -145,14 +100,6 @@ def _body(name: str, wrong: bool, plain: bool) -> str:
 
 def readme(srs: SRS, contract: Contract) -> str:
     """The README as a file block, with examples that are true."""
-    examples = "\n".join(_example(_formula_of(f.name)) for f in contract.functions)
-    names = ", ".join(f.name for f in contract.functions)
-    text = (
-        f"# {srs.title}\n\n{srs.purpose}\n\n## Use\n\n```python\n"
-        f">>> from {contract.package} import {names}\n{examples}\n\n```\n"
+    return formulas.readme(
+        srs, contract.package, {f.name: _formula_of(f.name).at(5) for f in contract.functions}
     )
-    return _block("README.md", text)
-
-
-def _block(path: str, text: str) -> str:
-    return f'<file path="{path}">\n{text.rstrip()}\n</file>\n'

@@ -14,6 +14,10 @@ from services.sandbox.conversation import Conversation
 from services.sandbox.job import Job, Outcome
 from services.sandbox.session import FLOOD, Session, started
 from services.sandbox.staging import staged
+from services.sandbox.turns import Turns
+
+AT_ONCE = 2 * (os.cpu_count() or 1)
+"""How many jobs run at once; more would only make each other's wall limits strike."""
 
 _NOBODY = 65534
 _ENOUGH = 1000
@@ -36,12 +40,13 @@ class Bubblewrap:
         self._tools = tools
         self._root = os.geteuid() == 0
         self._taken: set[int] = set()
+        self._turns = Turns(AT_ONCE)
         missing = (*_MISSING, _MISSING_AS_ROOT) if self._root else _MISSING
         self.confinement = Confinement(backend="bubblewrap", level="full", missing=missing)
 
     async def run(self, job: Job) -> Outcome:
-        """What the job did, with every one of its processes dead."""
-        async with self._session(job, job.limits.output_bytes) as session:
+        """What the job did, with every one of its processes dead; it waits for its turn before it starts."""
+        async with self._turns.turn(), self._session(job, job.limits.output_bytes) as session:
             session.stdin.send(job.stdin, last=True)
             session.finish(await session.watch(), self.confinement)
         return session.outcome

@@ -13,6 +13,10 @@ import uv
 
 from schemas.errors import Unreachable
 
+HYPOTHESIS = "hypothesis"
+"""The folder of the environment where Hypothesis finds what it would else make in every process."""
+_CHARMAP = "from hypothesis.internal.charmap import charmap; charmap()"
+
 
 def lock_text() -> str:
     """The locked requirements of the tool environment."""
@@ -21,7 +25,7 @@ def lock_text() -> str:
 
 def environment_name() -> str:
     """The digest that names the environment: its lock, its Python and its platform."""
-    parts = (lock_text(), sys.version, sys.platform, sys.base_prefix)
+    parts = (lock_text(), _CHARMAP, sys.version, sys.platform, sys.base_prefix)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
@@ -61,22 +65,26 @@ async def _make(folder: Path) -> None:
         *("pip", "sync", "--no-config", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"),
         *("--python", str(folder / "bin" / "python"), str(lock)),
     )
+    storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(folder / HYPOTHESIS)}
+    await _run(str(folder / "bin" / "python"), "-I", "-c", _CHARMAP, env=storage)
 
 
 async def _uv(*arguments: str) -> None:
+    await _run(uv.find_uv_bin(), "--quiet", *arguments, env={})
+
+
+async def _run(*command: str, env: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
-        uv.find_uv_bin(),
-        "--quiet",
-        *arguments,
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"},
+        env={k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | env,
     )
     output, _ = await process.communicate()
     if process.returncode:
         lines = output.decode(errors="replace").strip().splitlines() or ["no message"]
         raise Unreachable(
-            f"the tool environment cannot be made: uv {arguments[0]}: {lines[0][:200]}. "
+            f"the tool environment cannot be made: {Path(command[0]).name}: {lines[0][:200]}. "
             "Is the package index reachable? Then run the same command again."
         )

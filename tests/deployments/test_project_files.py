@@ -48,6 +48,7 @@ def test_the_example_of_env_is_valid_as_it_stands() -> None:
     assert settings.home.is_absolute()
 
 
+@pytest.mark.services
 def test_every_deployment_points_at_a_flow() -> None:
     """Read with Prefect's own loader, in a process of its own."""
     script = (

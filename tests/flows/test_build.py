@@ -121,12 +121,6 @@ async def test_an_exhausted_budget_stops_the_run_and_a_higher_cap_continues_with
     assert rest.replayed >= paid.calls
 
 
-async def test_too_large_a_brief_halts_with_the_way_out(platform: Platform) -> None:
-    with pytest.raises(Halted, match="--mode lite"):
-        await platform.build(order(mode="full"))
-    assert stages(await platform.events())[-1] == ("TRIAGE", "full")
-
-
 async def decide(platform: Platform, decision: Decision, comment: str = "") -> None:
     async with platform.database() as database, database.transaction() as conn:
         [waiting] = await approvals.list_approvals(conn, undecided=True)

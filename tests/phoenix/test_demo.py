@@ -19,6 +19,7 @@ TREES = {
     "duration": "ceaf0d2508b55fc0ebfc4675493974179929337a",
     "json-diagnostics": "b32a0d2b9f892740c7b1fbc488c579224df5e7a2",
     "loan-schedule": "a71a205961406f109f84290996d40006ba7204a7",
+    "shared-expenses": "6f1969bf216e75c8097385ab5bc5e1d5a579c148",
 }
 """The git tree of each example's release."""
 
@@ -31,7 +32,13 @@ def test_every_example_has_a_genuine_recording_and_a_pinned_tree() -> None:
         assert re.fullmatch(r"2026-\d\d-\d\d", head["recorded"])
 
 
-@pytest.mark.parametrize("name", TREES)
+LARGE = ("shared-expenses",)
+"""Examples of the full path, which take minutes: replayed by 'make e2e'."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.e2e] if n in LARGE else []) for n in TREES]
+)
 def test_an_example_replays_to_its_pinned_tree(platform: Platform, tmp_path: Path, name: str) -> None:
     place = ROOT / "examples" / name
     done = phoenix(
@@ -55,8 +62,9 @@ def test_the_demo_needs_no_service_and_says_what_ran_in_the_sandbox(tmp_path: Pa
         DATABASE_URL="postgresql://127.0.0.1:9/never",
         PREFECT_API_URL=None,
     )
-    process = phoenix_process("demo", "--output", str(tmp_path / "demo"), env=env)
-    out, err = process.communicate(timeout=120)
+    arguments = ("demo", "--example", "cron-calendar", "--output", str(tmp_path / "demo"))
+    process = phoenix_process(*arguments, env=env)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err.decode()
     assert b"is released in" in out
     assert re.search(rb"ran in the sandbox \(bubblewrap, level full\): \d+ programs, \d+\.\d s", out)

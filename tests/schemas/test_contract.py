@@ -11,6 +11,9 @@ from pydantic import ValidationError
 from schemas.render import render_stub
 from tests.builders import CONTRACT, contract, function, small_contract
 
+TYPES = ("constants", "enums", "exceptions", "dataclasses")
+BODIES = ("functions", "classes")
+
 DEEP = "-" * 5000 + "1"
 
 
@@ -159,7 +162,7 @@ def test_a_name_that_python_does_not_take_or_keeps_for_itself_is_refused(name: s
         ({"module": "__main__"}, "pattern"),
         ({"command": "weigh; rm"}, "pattern"),
         ({"command": "weigh", "functions": [function()]}, "needs a function main"),
-        ({"functions": [], "classes": [], "command": None}, "at least one function or class"),
+        ({kind: [] for kind in (*TYPES, *BODIES)} | {"command": None}, "at least one public name"),
         ({"functions": [function(), function(), function(name="main")]}, "occur twice: parse"),
         ({"functions": [function(name="Unit"), function(name="main")]}, "occur twice: Unit"),
         ({"doc": "a\0b"}, "NUL"),
@@ -167,6 +170,12 @@ def test_a_name_that_python_does_not_take_or_keeps_for_itself_is_refused(name: s
 )
 def test_a_contract_that_cannot_become_a_package_is_refused(changes: dict[str, Any], said: str) -> None:
     assert said in refusal(**changes)
+
+
+def test_a_contract_of_types_alone_has_no_bodies() -> None:
+    made = contract(functions=[], classes=[], command=None)
+    assert made.body_names() == []
+    assert made.public_names() == made.type_names() != []
 
 
 def test_members_fields_and_methods_have_names_of_their_own() -> None:

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.base import SourceFile, text_digest
+from schemas.base import SourceFile, digest, text_digest
+from schemas.contract import Contract
 from schemas.project import (
     MANIFEST_PATH,
     manifest_file,
@@ -20,8 +21,9 @@ from schemas.project import (
     render_workflow,
     tree_digest,
 )
+from schemas.specification import Specification
 from schemas.verdict import Manifest
-from tests.builders import candidate, contract, small_contract, source, srs, suite
+from tests.builders import assembly, candidate, contract, small_contract, source, srs, suite
 
 HOSTILE = [
     *('say "hi"', "it's", '"""', "a\\nb\\", "a\nb\r\nc", "\ttab", "é 日本 \U0001f600", "}{ {x} %s", "a\x7fb"),
@@ -32,11 +34,13 @@ FILES = st.dictionaries(
 )
 
 
-def pyproject(purpose: str = "Weighs.", made: Any = None, tests: str = "") -> dict[str, Any]:
-    files = suite(source("tests/test_a.py", tests))
-    return tomllib.loads(
-        render_pyproject(made or contract(), srs(purpose=purpose, title=purpose), files, "3.11", "0.1.0")
+def pyproject(purpose: str = "Weighs.", made: tuple[Contract, ...] = (), tests: str = "") -> dict[str, Any]:
+    whole = assembly(
+        srs=srs(purpose=purpose, title=purpose),
+        contracts=made or (contract(),),
+        suite=suite(source("tests/test_a.py", tests)),
     )
+    return tomllib.loads(render_pyproject(whole, "3.11", "0.1.0"))
 
 
 @pytest.mark.parametrize("purpose", HOSTILE)
@@ -53,7 +57,7 @@ def test_any_purpose_makes_a_valid_pyproject(purpose: str) -> None:
 
 
 def test_pyproject_says_what_the_contract_says() -> None:
-    made = pyproject(made=small_contract(package="my_twice"), tests="import hypothesis\n")
+    made = pyproject(made=(small_contract(package="my_twice"),), tests="import hypothesis\n")
     project = made["project"]
     assert (project["name"], project["version"], project["requires-python"]) == (
         "my-twice",
@@ -75,6 +79,31 @@ def test_a_changelog_has_one_line_for_each_requirement(text: str) -> None:
     assert lines[4].endswith(" (FR-1)")
 
 
+def entry(name: str, text: str = "x", **more: Any) -> dict[str, Any]:
+    return {"id": name, "text": text, "criteria": [{"id": f"{name}.1", "text": "y"}], **more}
+
+
+def test_a_changelog_after_an_earlier_specification_names_what_changed() -> None:
+    old = srs(requirements=[entry("FR-1"), entry("FR-2"), entry("FR-3")])
+    new = srs(requirements=[entry("FR-1"), entry("FR-2", "other"), entry("FR-4", "new")])
+    assert render_changelog(new, "0.2.0", old).split("\n\n", 2)[2] == (
+        "### Added\n\n- new (FR-4)\n\n### Changed\n\n- other (FR-2)\n\n### Removed\n\n- x (FR-3)\n"
+    )
+    assert "No requirement changed." in render_changelog(old, "0.2.0", old)
+
+
+def test_a_requirement_that_another_sentence_asks_for_did_not_change() -> None:
+    parts = {**srs().model_dump(), "glossary": [], "unserved": [], "questions": []}
+    one, two = (
+        Specification.model_validate(
+            {**parts, "requirements": [entry("FR-1", sources=[s], metric=None, target=None)]}
+        )
+        for s in ("S1", "S2")
+    )
+    assert "No requirement changed." in render_changelog(two, "0.2.0", one)
+    assert "No requirement changed." in render_changelog(two, "0.2.0", srs(requirements=[entry("FR-1")]))
+
+
 def test_the_workflow_is_yaml_that_runs_the_tests() -> None:
     job = yaml.safe_load(render_workflow("3.11"))["jobs"]["test"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
@@ -83,10 +112,9 @@ def test_the_workflow_is_yaml_that_runs_the_tests() -> None:
 
 
 def test_what_can_be_built_has_every_part_once() -> None:
-    readme, code = source("README.md", "# A\n"), (source("src/twice/doubling.py", "\n"),)
-    tree = package_tree(
-        small_contract(), srs(), suite(source("tests/test_a.py", "\n")), code, readme, "3.11", "0.1.0"
-    )
+    code = (source("src/twice/doubling.py", "\n"),)
+    whole = assembly(suite=suite(source("tests/test_a.py", "\n")), code=code)
+    tree = package_tree(whole, "3.11", "0.1.0")
     assert [f.path for f in tree] == [
         *("src/twice/doubling.py", "tests/test_a.py", "README.md", "pyproject.toml", ".gitignore")
     ]
@@ -101,10 +129,8 @@ def manifest(files: list[SourceFile], **changes: Any) -> Manifest:
         "slug": "twice",
         "version": "0.1.0",
         "brief": "# Twice\n",
-        "srs": srs(),
-        "contract": small_contract(),
-        "suite": suite(),
-        "candidate": candidate(),
+        "assembly": assembly(),
+        "candidate": candidate().digest(),
         "claims": {"FR-1.1": ("a",)},
     }
     return manifest_of(files=files, **{**parts, **changes})
@@ -132,18 +158,31 @@ def test_a_manifest_names_every_part_by_its_digest_and_comes_back() -> None:
     assert Manifest.model_validate_json(file.text) == made
     assert (made.brief, made.files) == (text_digest("# Twice\n"), {"a": text_digest("x")})
     assert (made.srs, made.contract) == (srs().digest(), small_contract().digest())
+    assert (made.suite, made.candidate) == (suite().digest(), candidate().digest())
+
+
+def test_several_contracts_have_one_digest_together_that_each_changes() -> None:
+    one, other = small_contract(), small_contract(module="halving")
+    names = [
+        manifest([], assembly=assembly(contracts=c)).contract for c in ((one,), (one, other), (other, one))
+    ]
+    assert names[1] == digest((one, other))
+    assert len(set(names)) == 3
+
+
+def test_only_the_contract_with_a_command_becomes_a_script() -> None:
+    made = pyproject(made=(small_contract(package="weights"), contract()))
+    assert made["project"]["scripts"] == {"weigh": "weights.parsing:main"}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        *({"slug": "other"}, {"version": "0.2.0"}, {"brief": "# Other\n"}, {"srs": srs(title="Other")}),
-        *(
-            {"contract": contract()},
-            {"suite": suite(tests=("a",))},
-            {"candidate": candidate(source("a", ""))},
-        ),
-        {"claims": {}},
+        *({"slug": "other"}, {"version": "0.2.0"}, {"brief": "# Other\n"}, {"claims": {}}),
+        {"assembly": assembly(srs=srs(title="Other"))},
+        {"assembly": assembly(contracts=(contract(),))},
+        {"assembly": assembly(suite=suite(tests=("a",)))},
+        {"candidate": candidate(source("a", "")).digest()},
     ],
 )
 def test_every_part_changes_the_manifest(change: dict[str, Any]) -> None:

@@ -69,6 +69,15 @@ def test_a_route_is_made_of_allowed_transitions_or_refused(
         (S.FAILURE_ANALYSIS, "repair", S.IMPLEMENT_AND_FIX, []),
         (S.GENERATE_DEPLOYMENT_ARTIFACTS, "revise", S.PLAN_AND_TEST, [S.LITE_CYCLE]),
         (S.HALTED, "again", S.INITIALIZING, []),
+        (S.SPECIFICATION_ANALYSIS, "unsound", S.REQUIREMENT_INGESTION, []),
+        (S.DECOMPOSITION, "gap", S.REQUIREMENT_INGESTION, []),
+        (S.GENERATION_CYCLE, "generated", S.UNIT_TESTING, [S.VERIFICATION_CYCLE]),
+        (S.FAILURE_ANALYSIS, "repair", S.GENERATE_TESTS, []),
+        (S.FAILURE_ANALYSIS, "repair", S.INTEGRATION_TESTING, []),
+        (S.FAILURE_ANALYSIS, "repair", S.GENERATION_CYCLE, []),
+        (S.AUTOMATED_RETHINK, "replan", S.DECOMPOSITION, []),
+        (S.AUTOMATED_RETHINK, "regenerate", S.GENERATE_TESTS, [S.GENERATION_CYCLE]),
+        (S.GENERATE_DEPLOYMENT_ARTIFACTS, "revise", S.REQUIREMENT_INGESTION, []),
     ],
 )
 def test_a_route_leads_into_and_out_of_composite_states(
@@ -87,6 +96,11 @@ def test_a_route_leads_into_and_out_of_composite_states(
         (S.TRIAGE, "ready", S.TRIAGE),
         (S.PLAN_AND_TEST, "red", S.REFACTOR_AND_DOCUMENT),
         (S.SECURITY_AUDIT, "approve", S.COMPLETED),
+        (S.GENERATE_TESTS, "red", S.AUDIT_CODE),
+        (S.REFACTOR_CODE, "done", S.SECURITY_AUDIT),
+        (S.DECOMPOSITION, "planned", S.IMPLEMENT_CODE),
+        (S.UNIT_TESTING, "passed", S.SECURITY_AUDIT),
+        (S.AUTOMATED_RETHINK, "exhausted", S.DECOMPOSITION),
         *((state, "again", S.INITIALIZING) for state in sorted(TERMINAL)),
     ],
 )
@@ -112,6 +126,16 @@ def test_every_state_comes_to_rest_without_a_cancellation(state: State) -> None:
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_a_terminal_state_has_no_way_out(state: State) -> None:
     assert reachable(state) == {state}
+
+
+@pytest.mark.parametrize("state", [S.GENERATION_CYCLE, S.VERIFICATION_CYCLE, S.LITE_CYCLE])
+def test_a_composite_state_is_entered_at_its_first_state_and_left_from_its_last(state: State) -> None:
+    inside = CHILDREN[state]
+    entries = {t.target for t in TRANSITIONS if t.origin is state and t.target in inside}
+    exits = {t.origin for t in TRANSITIONS if t.target is state and t.origin in inside}
+    assert (entries, exits) == ({inside[0]}, {inside[-1]})
+    steps = {(t.origin, t.target) for t in TRANSITIONS if t.outcome not in ("failed", "repair")}
+    assert set(itertools.pairwise(inside)) <= steps
 
 
 def test_only_the_release_gate_completes_a_run() -> None:

@@ -16,14 +16,14 @@ pytestmark = pytest.mark.services
 
 
 async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
-    assert await migrate.current(database_url) == (None, "0001")
-    assert await migrate.upgrade(database_url) == ("0001", "0001")
-    assert await migrate.upgrade(database_url) == ("0001", "0001")
-    assert await migrate.downgrade(database_url, "base") == (None, "0001")
+    assert await migrate.current(database_url) == (None, "0002")
+    assert await migrate.upgrade(database_url) == ("0002", "0002")
+    assert await migrate.upgrade(database_url) == ("0002", "0002")
+    assert await migrate.downgrade(database_url, "base") == (None, "0002")
     with psycopg.connect(database_url) as conn:
         left = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     assert left == [("alembic_version",)]
-    assert (await migrate.upgrade(database_url)).database == "0001"
+    assert (await migrate.upgrade(database_url)).database == "0002"
 
 
 async def test_the_migrations_make_exactly_the_declared_tables(database: Database) -> None:

@@ -13,7 +13,7 @@ from services.judge import CANARY_ID, Judge, Report, red_problems
 from services.sandbox import Limits, Outcome, open_sandbox
 from services.settings import read_settings
 from services.toolchain import tool_environment
-from tests.builders import small_contract, source, srs, suite
+from tests.builders import assembly, small_contract, source, suite
 
 pytestmark = pytest.mark.services
 
@@ -266,7 +266,8 @@ async def test_a_suite_that_cannot_be_collected_says_why(judge: Judge, text: str
 
 async def wheel(judge: Judge, *pieces: SourceFile) -> tuple[str, Verdict]:
     readme = source("README.md", "# Twice\n")
-    tree = package_tree(CONTRACT, srs(), suite(*suite_files(), tests=IDS), pieces, readme, "3.11", "0.1.0")
+    made = assembly(contracts=(CONTRACT,), suite=suite(*suite_files(), tests=IDS), code=pieces, readme=readme)
+    tree = package_tree(made, "3.11", "0.1.0")
     return await judge.judge_wheel("twice", tree, suite_files(), IDS)
 
 

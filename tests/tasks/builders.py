@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from agents.ask import Desk
 from schemas.answers import PlanAnswer
 from schemas.base import SourceFile
@@ -10,11 +12,12 @@ from schemas.brief import Brief
 from schemas.calls import Reply, Request
 from schemas.contract import Constant, Contract, ExceptionType, Function, Raises
 from schemas.failure import Cause, Evidence
-from schemas.lite import Build, Green, Measures, Plan, Polished, Review
+from schemas.lite import Green, Plan, Polished
 from schemas.policy import Policy, Tier
 from schemas.project import package_tree
 from schemas.render import rendered_files
 from schemas.srs import SRS, Criterion, Requirement
+from schemas.stages import Assembly, Build, Measures, Review
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Confinement, Status, Suite, TestOutcome, Verdict
 from services.database import Database
@@ -22,6 +25,7 @@ from services.judge import Judge
 from services.models import CallScope, Models
 from tasks.context import RunContext, Work
 from tasks.final_review import trace
+from tasks.stage import StageFailed
 
 MODELS = {Tier.FAST: "ollama:small", Tier.STANDARD: "ollama:middle", Tier.STRONG: "ollama:large"}
 PLACE = Confinement(backend="bubblewrap", level="full", missing=())
@@ -52,6 +56,7 @@ def work_in(
     *,
     run: str = "run-1",
     sample: int = 0,
+    item: str = "",
     policy: Policy | None = None,
 ) -> Work:
     """What a stage's body gets; a service that is not given must not be touched."""
@@ -65,9 +70,16 @@ def work_in(
         desk=Desk(models, CallScope(run, "execution-1", "pairs", ()), MODELS),
         judge=judge or cast(Judge, object()),
         home=Path("/nowhere"),
-        samples={state: sample} if sample else {},
+        cache=Path("/nowhere"),
+        samples={(state, item): sample} if sample else {},
     )
-    return Work(context, state, sample)
+    return Work(context, state, sample, item)
+
+
+def the_failure(failure: pytest.ExceptionInfo[StageFailed]) -> Evidence:
+    """The only evidence of a stage's failure."""
+    [found] = failure.value.failures
+    return found
 
 
 def block(path: str, text: str) -> str:
@@ -232,21 +244,42 @@ def a_polished(code: str = CODE, readme: str = README, path: str = "README.md") 
     )
 
 
+def an_assembly(
+    polished: Polished | None = None,
+    plan: Plan | None = None,
+    killed: dict[str, tuple[str, ...]] | None = None,
+) -> Assembly:
+    """All that the small project's release is made of."""
+    made, plan = polished or a_polished(), plan or a_plan()
+    return Assembly(
+        srs=plan.srs,
+        contracts=(plan.contract,),
+        suite=plan.suite,
+        code=(*rendered_files(plan.contract), *made.candidate.files),
+        readme=made.readme,
+        killed=killed or {},
+    )
+
+
 def a_build(of: Verdict = GREEN_VERDICT) -> Build:
     """A tree that is said to build and pass."""
-    polished, plan = a_polished(), a_plan()
-    code = (*rendered_files(CONTRACT), *polished.candidate.files)
-    tree = package_tree(CONTRACT, SPECIFICATION, plan.suite, code, polished.readme, "3.11", "1")
+    tree = package_tree(an_assembly(), "3.11", "1")
     return Build(files=tree, wheel="pairs-1-py3-none-any.whl", verdict=of)
 
 
 def a_review() -> Review:
     """The matrix of the small project."""
-    return Review(matrix=trace(SPECIFICATION, GREEN_VERDICT))
+    return Review(matrix=trace(SPECIFICATION, GREEN_VERDICT, {}))
 
 
 def evidence(
-    cause: Cause = Cause.BAD_CODE, summary: str = "no candidate passed", details: str = ""
+    cause: Cause = Cause.BAD_CODE,
+    summary: str = "no candidate passed",
+    details: str = "",
+    *,
+    state: State = State.IMPLEMENT_AND_FIX,
+    item: str = "",
+    paths: tuple[str, ...] = (),
 ) -> Evidence:
-    """A failure of the implementation state."""
-    return Evidence(state=State.IMPLEMENT_AND_FIX, cause=cause, summary=summary, details=details)
+    """A failure, of the implementation state when no other is named."""
+    return Evidence(state=state, cause=cause, summary=summary, details=details, item=item, paths=paths)

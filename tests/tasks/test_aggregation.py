@@ -3,14 +3,16 @@
 import pytest
 
 from schemas.failure import Cause, Evidence
-from schemas.lite import Build, Plan, Polished
+from schemas.lite import Plan, Polished
+from schemas.stages import Build
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import Judge
 from tasks.aggregation import aggregate
-from tasks.implement_and_fix import judge_candidate
+from tasks.candidates import judge_candidate
+from tasks.implement_and_fix import assignment_of
 from tasks.stage import StageFailed
-from tests.tasks.builders import CODE, a_plan, a_polished, work_in
+from tests.tasks.builders import CODE, a_plan, a_polished, an_assembly, the_failure, work_in
 
 pytestmark = pytest.mark.services
 
@@ -20,13 +22,14 @@ WHEN_CALLED = CODE.replace("    total =", "    open('src/pairs/__init__.py').clo
 
 async def built(judge: Judge, polished: Polished, plan: Plan | None = None, python: str = "3.11") -> Build:
     work = work_in(State.AGGREGATION, judge=judge)
-    return await aggregate.body(work, plan=plan or a_plan(), polished=polished, python=python, version="7")
+    assembly = an_assembly(polished, plan)
+    return await aggregate.body(work, assembly=assembly, python=python, version="7")
 
 
 async def failure_of(judge: Judge, polished: Polished, python: str = "3.11") -> Evidence:
     with pytest.raises(StageFailed) as failure:
         await built(judge, polished, python=python)
-    return failure.value.evidence
+    return the_failure(failure)
 
 
 async def test_a_good_tree_builds_and_its_tests_pass_on_the_installed_wheel(judge: Judge) -> None:
@@ -49,9 +52,10 @@ async def test_a_candidate_that_works_only_from_the_source_folder_fails(
 ) -> None:
     polished = a_polished(code)
     work = work_in(State.IMPLEMENT_AND_FIX, judge=judge)
-    assert (await judge_candidate(work, a_plan(), polished.candidate)).status is Status.PASSED
+    assert (await judge_candidate(work, assignment_of(a_plan()), polished.candidate)).status is Status.PASSED
     found = await failure_of(judge, polished)
     assert found.cause is Cause.BAD_CODE
+    assert found.paths == (("test_adding.py",) if code == WHEN_CALLED else ())
     assert reason in f"{found.summary}\n{found.details}"
 
 

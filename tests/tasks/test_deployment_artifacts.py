@@ -7,13 +7,23 @@ import yaml
 
 from schemas.base import SourceFile, text_digest
 from schemas.failure import Cause
-from schemas.lite import Build, ReleaseTree
 from schemas.project import MANIFEST_PATH, tree_digest
+from schemas.stages import Build, ReleaseTree
 from schemas.stateflow import State
 from schemas.verdict import Status
 from tasks.deployment_artifacts import generate_deployment_artifacts
 from tasks.stage import StageFailed
-from tests.tasks.builders import ADDED, BRIEF, REFUSED, a_build, a_plan, a_polished, a_review, work_in
+from tests.tasks.builders import (
+    ADDED,
+    BRIEF,
+    REFUSED,
+    a_build,
+    a_candidate,
+    a_review,
+    an_assembly,
+    the_failure,
+    work_in,
+)
 
 
 async def completed(
@@ -22,12 +32,15 @@ async def completed(
     return await generate_deployment_artifacts.body(
         work_in(State.GENERATE_DEPLOYMENT_ARTIFACTS, run=run),
         brief=BRIEF,
-        plan=a_plan(),
-        polished=a_polished(),
+        assembly=an_assembly(),
+        candidate=a_candidate().digest(),
         build=build or a_build(),
         review=a_review(),
         python=python,
         version=version,
+        docs=None,
+        earlier=None,
+        feedback=(),
     )
 
 
@@ -39,6 +52,7 @@ async def test_the_manifest_lists_every_other_file_with_its_digest() -> None:
     assert {"README.md", "CHANGELOG.md", "pyproject.toml", ".github/workflows/test.yml"} < set(files)
     assert manifest["claims"] == {"FR-1.1": [ADDED], "FR-1.2": [REFUSED]}
     assert (manifest["project"], manifest["version"]) == ("pairs", "1")
+    assert manifest["candidate"] == a_candidate().digest()
 
 
 async def test_the_workflow_is_yaml_and_what_is_not_there_yet_is_not_run() -> None:
@@ -70,6 +84,8 @@ async def test_another_file_or_version_gives_another_digest() -> None:
 
 @pytest.mark.parametrize("python", ['3.11"', '3.11"]\njobs: []\nx: ["'])
 async def test_a_python_version_that_breaks_the_workflow_fails(python: str) -> None:
-    with pytest.raises(StageFailed, match="the workflow does not parse") as failure:
+    with pytest.raises(
+        StageFailed, match=r"\.github/workflows/test\.yml: the file does not parse"
+    ) as failure:
         await completed(python=python)
-    assert failure.value.evidence.cause is Cause.PACKAGING
+    assert the_failure(failure).cause is Cause.PACKAGING

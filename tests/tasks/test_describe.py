@@ -4,19 +4,26 @@ import re
 
 import pytest
 
-from schemas.failure import Evidence
-from schemas.lite import (
+from schemas.failure import Cause, Evidence, Route
+from schemas.full import Analysed, Held, Integrated, Mutant, Planned, Red, Refactored, Specified
+from schemas.stages import (
+    Checked,
     Diagnosis,
     Intake,
     Measures,
+    Rethought,
     Review,
     SecurityAudit,
     StageAnswer,
     Trace,
     Triage,
 )
-from schemas.verdict import Finding, Judgement, Severity, Status, Verdict
-from tasks.describe import describe, headline
+from schemas.stateflow import State
+from schemas.verdict import Candidate, Finding, Judgement, Severity, Status, Verdict
+from tasks.decomposition import estimate
+from tasks.describe import headline
+from tasks.describe_full import describe
+from tests import plans
 from tests.tasks.builders import (
     ADDED,
     PLACE,
@@ -43,6 +50,65 @@ def audit(text: str = "a quiz") -> SecurityAudit:
     )
 
 
+def diagnosis(text: str = "no progress") -> Diagnosis:
+    routes = (
+        Route(cause=Cause.MODEL, target=None, items=(), reason=text),
+        Route(cause=Cause.BAD_CODE, target=State.IMPLEMENT_CODE, items=("WI-2", text), reason=text),
+    )
+    return Diagnosis(outcome="halt", routes=routes, reason=text)
+
+
+def a_mutant(*killed_by: str, change: str = "`a` became `b`") -> Mutant:
+    return Mutant(id="M1", path="src/shop/money.py", line=3, change=change, killed_by=killed_by)
+
+
+def specified(text: str = "Sum.") -> Specified:
+    spec = plans.specification()
+    criterion = {"id": "FR-1.1", "text": text}
+    served = spec.requirements[0].model_dump() | {"criteria": [criterion]}
+    measured = spec.requirements[2].model_dump() | {"metric": text, "target": text}
+    return Specified(
+        specification=plans.specification(title=text, requirements=[served, measured]),
+        statements=(text,),
+    )
+
+
+def analysed(text: str = "the money", unsound: bool = False) -> Analysed:
+    issue = {"kind": "gap", "requirements": ["FR-1"], "problem": text, "proposal": text}
+    modules = [{"module": "money", "responsibility": text, "needs": ["units"]}]
+    decisions = [{"title": text, "choice": text, "why": text}]
+    made = plans.blueprint(modules=modules, decisions=decisions, issues=[issue] if unsound else [])
+    return Analysed(outcome="unsound" if unsound else "sound", blueprint=made)
+
+
+def planned(text: str = "The money", gaps: tuple[str, ...] = ()) -> Planned:
+    one, two, three = (i.model_copy(update={"title": text}) for i in plans.ITEMS)
+    wbs = plans.wbs(one, two, three)
+    return Planned(outcome="gap" if gaps else "planned", wbs=wbs, estimate=estimate(wbs, 4), gaps=gaps)
+
+
+MEASURES = Measures(lines=9, complexity=1, lint=0)
+FULL: list[StageAnswer] = [
+    Rethought(outcome="exhausted", strategy=None, reason="tried before"),
+    specified(),
+    analysed(),
+    analysed(unsound=True),
+    planned(),
+    planned(gaps=("Which currency?",)),
+    Red(suite=plans.money_suite(), verdict=verdict()),
+    Held(mutants=(a_mutant(plans.SUMMED), a_mutant()), verdict=verdict()),
+    Held(mutants=(), verdict=verdict()),
+    Refactored(
+        candidate=Candidate(files=(plans.MONEY_FILE,)),
+        refactoring="kept as it was: clear already",
+        before=MEASURES,
+        after=MEASURES,
+        verdict=verdict(),
+    ),
+    Integrated(suite=plans.receipt_suite(), verdict=verdict(), edges=(a_mutant(plans.PRINTED), a_mutant())),
+    Checked(verdicts=(verdict(), Verdict(subject="x", status=Status.NOT_RUN, reason="no example"))),
+]
+
 ANSWERS: list[StageAnswer | Evidence] = [
     evidence(details="a line"),
     Intake(words=3, sentences=1, features=0),
@@ -56,7 +122,8 @@ ANSWERS: list[StageAnswer | Evidence] = [
     SecurityAudit(verdicts=(), findings=(), judgements=()),
     a_build(),
     a_review(),
-    Diagnosis(outcome="halt", cause=evidence().cause, target=None, reason="no progress"),
+    diagnosis(),
+    *FULL,
 ]
 
 
@@ -160,3 +227,74 @@ def test_a_title_of_several_lines_stays_one_heading() -> None:
     plan = a_plan()
     srs = plan.srs.model_copy(update={"title": "Pairs\n| and | more"})
     assert headline(plan.model_copy(update={"srs": srs})) == "Pairs | and | more: 2 criteria, 2 red tests"
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (diagnosis(), "halt: no progress"),
+        (specified(), "Sum.: 2 requirements, 2 criteria"),
+        (analysed(), "shop: 1 module(s)"),
+        (analysed(unsound=True), "1 issue(s): the specification goes back"),
+        (planned(gaps=("Which currency?",)), "The specification has gaps"),
+        (
+            Held(mutants=(a_mutant(ADDED), a_mutant()), verdict=verdict()),
+            "1/2 mutants killed; every test",
+        ),
+        (Held(mutants=(), verdict=verdict()), "No mutants killed"),
+        (FULL[-2], "1 integration tests; 1 of 2 lower items matter to one"),
+        (FULL[-1], "1 of 2 checks passed"),
+    ],
+)
+def test_a_headline_says_what_came_of_it(answer: StageAnswer, line: str) -> None:
+    assert headline(answer).startswith(line)
+
+
+def test_a_plan_shows_its_items_and_what_builds_on_what() -> None:
+    text = describe(planned())
+    assert headline(planned()).startswith("3 work items, ")
+    edges = [line.strip() for line in text.splitlines() if "-->" in line]
+    assert edges == ["WI1 --> WI2", "WI1 --> WI3", "WI2 --> WI3"]
+    assert [c.strip() for c in tables(text)[4][:5]] == ["WI-3", "The money", "receipt", "2", "WI-1, WI-2"]
+
+
+def test_survivors_and_idle_edges_are_named() -> None:
+    held, integrated = (next(a for a in FULL if isinstance(a, kind)) for kind in (Held, Integrated))
+    said = [line[-1].strip() for line in tables(describe(held))][2:]
+    assert said == ["`test_cents_are_summed`", "survived"]
+    said = [line[-1].strip() for line in tables(describe(integrated)) if len(line) == 3][2:]
+    assert said == ["`test_a_receipt_ends_in_the_total`", "nobody"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "widths"),
+    [
+        (diagnosis(HOSTILE), [4] * 4),
+        (specified(HOSTILE), [3] * 7),
+        (analysed(HOSTILE), [3] * 6),
+        (analysed(HOSTILE, unsound=True), [4] * 3),
+        (planned(HOSTILE), [6] * 5),
+        (Held(mutants=(a_mutant(HOSTILE, change=HOSTILE),), verdict=verdict()), [4] * 3),
+        (
+            Integrated(
+                suite=plans.receipt_suite(),
+                verdict=verdict(reason=HOSTILE),
+                edges=(a_mutant(change=HOSTILE),),
+            ),
+            [5] * 3 + [3] * 3,
+        ),
+        (Checked(verdicts=(verdict(reason=HOSTILE),)), [5] * 3),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_hostile_text_breaks_no_table_of_the_full_path(answer: StageAnswer, widths: list[int]) -> None:
+    assert [len(line) for line in tables(describe(answer))] == widths
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [specified(HOSTILE), diagnosis(HOSTILE), Rethought(outcome="exhausted", strategy=None, reason=HOSTILE)],
+)
+def test_a_heading_of_several_lines_stays_one_line(answer: StageAnswer) -> None:
+    text = " ".join(HOSTILE.split())
+    assert text in describe(answer).splitlines()[0]

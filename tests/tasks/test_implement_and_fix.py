@@ -13,7 +13,18 @@ from services.judge import Judge
 from services.sandbox import Limits
 from tasks.implement_and_fix import implement_and_fix
 from tasks.stage import StageFailed
-from tests.tasks.builders import ADDED, CODE, MODELS, TESTS, Script, a_plan, block, code_answer, work_in
+from tests.tasks.builders import (
+    ADDED,
+    CODE,
+    MODELS,
+    TESTS,
+    Script,
+    a_plan,
+    block,
+    code_answer,
+    the_failure,
+    work_in,
+)
 
 pytestmark = pytest.mark.services
 
@@ -38,7 +49,7 @@ async def implemented(
 async def failure_of(judge: Judge, *answers: str, plan: Plan | None = None, attempts: int = 4) -> Evidence:
     with pytest.raises(StageFailed) as failure:
         await implemented(judge, *answers, plan=plan, attempts=attempts)
-    return failure.value.evidence
+    return the_failure(failure)
 
 
 async def test_a_right_candidate_is_green_at_once(judge: Judge) -> None:
@@ -102,7 +113,7 @@ async def test_the_tier_rises_at_the_third_attempt(judge: Judge) -> None:
 
 
 async def test_an_endless_loop_is_ended_and_named(judge: Judge) -> None:
-    short = replace(judge, limits=Limits(wall_s=2, cpu_s=2))
+    short = replace(judge, limits=Limits(wall_s=60, cpu_s=2))
     endless = CODE.replace("    total =", "    while True:\n        pass\n    total =")
     found = await failure_of(short, code_answer(endless), attempts=1)
     assert found.cause is Cause.BAD_CODE

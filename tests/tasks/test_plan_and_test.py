@@ -9,8 +9,9 @@ from schemas.lite import Plan
 from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import Judge
-from tasks.plan_and_test import ROUNDS, plan_and_test
+from tasks.plan_and_test import plan_and_test
 from tasks.stage import StageFailed
+from tasks.suites import ROUNDS
 from tests.tasks.builders import (
     ADDED,
     BRIEF,
@@ -22,6 +23,7 @@ from tests.tasks.builders import (
     contract_with,
     plan_answer,
     suite_answer,
+    the_failure,
     work_in,
 )
 
@@ -92,8 +94,8 @@ async def test_a_contract_that_was_corrected_is_the_answer(judge: Judge) -> None
 async def test_a_contract_that_stays_bad_is_a_bad_specification(judge: Judge) -> None:
     with pytest.raises(StageFailed, match="no usable contract after 3 tries") as failure:
         await planned(judge, [STRAY] * ROUNDS, [])
-    assert failure.value.evidence.cause is Cause.BAD_SPEC
-    assert "import of 'requests'" in failure.value.evidence.details
+    assert the_failure(failure).cause is Cause.BAD_SPEC
+    assert "import of 'requests'" in the_failure(failure).details
 
 
 @pytest.mark.parametrize(
@@ -155,9 +157,9 @@ async def test_tests_that_stay_unusable_are_bad_tests(judge: Judge) -> None:
     green = suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5"))
     with pytest.raises(StageFailed, match="no usable tests after 3 tries") as failure:
         await planned(judge, [plan_answer()], [suite_answer(path="x.py")] * (ROUNDS - 1) + [green])
-    assert failure.value.evidence.cause is Cause.BAD_TEST
-    assert ADDED in failure.value.evidence.details
-    assert "passes on the stub" in failure.value.evidence.details
+    assert the_failure(failure).cause is Cause.BAD_TEST
+    assert ADDED in the_failure(failure).details
+    assert "passes on the stub" in the_failure(failure).details
 
 
 async def test_the_planner_hears_humans_and_bad_specifications_and_the_test_engineer_all(

@@ -10,7 +10,9 @@ from schemas.stateflow import State
 from schemas.verdict import Status
 from services.judge import Judge
 from services.sandbox import Limits
-from tasks.refactor_and_document import README_ROUNDS, measure, refactor_and_document
+from tasks.readmes import README_ROUNDS
+from tasks.refactor_and_document import refactor_and_document
+from tasks.refactoring import measure
 from tasks.stage import StageFailed
 from tests.tasks.builders import (
     CODE,
@@ -131,8 +133,8 @@ async def test_a_readme_that_stays_false_is_a_bad_document(judge: Judge) -> None
         await polished(
             judge, ["NO CHANGE"], *[block("x.md", "x\n")] * (README_ROUNDS - 1), readme_answer(FALSE)
         )
-    assert failure.value.evidence.cause is Cause.BAD_DOCUMENT
-    assert "Expected:" in failure.value.evidence.details
+    assert failure.value.failures[0].cause is Cause.BAD_DOCUMENT
+    assert "Expected:" in failure.value.failures[0].details
 
 
 async def test_an_endless_example_is_ended_and_named(judge: Judge) -> None:

@@ -6,13 +6,24 @@ import pytest
 
 from schemas.base import SourceFile
 from schemas.failure import Cause, Evidence
-from schemas.lite import Plan, Polished, SecurityAudit
+from schemas.lite import Plan, Polished
+from schemas.stages import SecurityAudit
 from schemas.stateflow import State
 from schemas.verdict import Severity, Status, Suite
 from services.judge import Judge
 from tasks.security_audit import security_audit
 from tasks.stage import StageFailed
-from tests.tasks.builders import CODE, README, TESTS, Script, a_plan, a_polished, work_in
+from tests.tasks.builders import (
+    CODE,
+    README,
+    TESTS,
+    Script,
+    a_plan,
+    a_polished,
+    an_assembly,
+    the_failure,
+    work_in,
+)
 
 pytestmark = pytest.mark.services
 
@@ -33,7 +44,7 @@ async def audited(
 ) -> tuple[SecurityAudit, Script]:
     script = Script(security=list(answers))
     work = work_in(State.SECURITY_AUDIT, script, judge)
-    answer = await security_audit.body(work, plan=plan or a_plan(), polished=polished, allowlist=())
+    answer = await security_audit.body(work, assembly=an_assembly(polished, plan), allowlist=())
     return answer, script
 
 
@@ -42,7 +53,7 @@ async def failure_of(
 ) -> tuple[Evidence, str]:
     with pytest.raises(StageFailed) as failure:
         await audited(judge, polished, *answers, plan=plan)
-    found = failure.value.evidence
+    found = the_failure(failure)
     assert found.cause is Cause.SECURITY
     return found, f"{found.summary}\n{found.details}"
 
@@ -70,6 +81,7 @@ async def test_a_shell_with_a_variable_fails_even_when_the_code_silences_the_sca
         "1 finding(s) of high severity: src/pairs/adding.py:20: high: bandit B602 "
     )
     assert "shell=True" in text
+    assert found.paths == ("src/pairs/adding.py",)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.brief import Brief
 from schemas.errors import UnusableAnswer
-from schemas.lite import Triage
 from schemas.policy import Mode
+from schemas.stages import Triage
 from schemas.stateflow import State
 from tasks.triage import by_rules, initialize, measure, triage
 from tests.tasks.builders import Script, work_in

@@ -1,0 +1,70 @@
+"""Where a story stands: in the whole run, and in each of its work items."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from schemas.failure import Evidence
+from schemas.full import ItemDone
+from schemas.stages import StageAnswer
+from schemas.stateflow import PER_ITEM, State, route
+from schemas.wbs import WBS
+from services.database import ledger
+from tasks.context import RunContext
+
+ACTOR = "phoenix"
+
+
+@dataclass
+class Telling:
+    """Where the story stands in this execution."""
+
+    context: RunContext
+    state: State = State.INITIALIZING
+    outcome: str = ""
+    told: dict[str, StageAnswer | Evidence] = field(default_factory=dict)
+    path: list[State] = field(default_factory=list)
+    item: str = ""
+    """The work item that this telling is about; empty for the whole run."""
+    whole: "Telling | None" = None
+    """The run's telling, of which this is an item's."""
+    items: dict[str, "Telling"] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wbs: WBS | None = None
+    """The work, once it is planned."""
+    done: dict[str, ItemDone] = field(default_factory=dict)
+    """The newest accepted form of each work item."""
+
+    def of_item(self, item: str) -> "Telling":
+        """The telling of one work item, which begins and ends in the generation cycle."""
+        if item not in self.items:
+            cycle = State.GENERATION_CYCLE
+            self.items[item] = Telling(self.context, cycle, "begin", self.told, [cycle], item, self)
+        return self.items[item]
+
+    async def move(self, target: State, outcome: str | None = None) -> None:
+        """Go to a state by the transitions that the table allows."""
+        if not self.path and target is self.state:
+            return
+        if self.whole and target in PER_ITEM:
+            await self.whole.enter(State.GENERATION_CYCLE)
+        steps = route(self.state, outcome or self.outcome, target)
+        async with self.context.database.transaction() as conn:
+            for step in steps:
+                go = ledger.item_transition if self.item else ledger.transition
+                await go(
+                    conn,
+                    run=self.context.run,
+                    execution=self.context.execution,
+                    outcome=step.outcome,
+                    target=step.target,
+                    actor=ACTOR,
+                    payload={"item": self.item, "origin": step.origin.value} if self.item else {},
+                )
+        self.state = target
+
+    async def enter(self, composite: State) -> None:
+        """Be in a composite state whose work is done in several places at once."""
+        async with self.turn:
+            if self.state is not composite:
+                await self.move(composite)
+                self.path.append(composite)

@@ -1,0 +1,187 @@
+"""The full story on real services: every state, parallel items, gates, repairs and strategies."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.order import BuildOrder
+from schemas.errors import BudgetExceeded, Halted, WaitingForApproval
+from schemas.events import Decision, Event
+from schemas.stateflow import CHILDREN, PER_ITEM, STAGES, State, allowed
+from services.database import approvals
+from services.models import read_recording, write_recording
+from tests.flows.test_build import task_runs
+from tests.platform import Platform, git, order, stages
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.filterwarnings("default::DeprecationWarning", "default::ResourceWarning"),
+]
+MODEL = "rehearsal:items=3,layers=2"
+RUN_LEVEL = [
+    ("INITIALIZING", "ready"),
+    ("TRIAGE", "full"),
+    ("REQUIREMENT_INGESTION", "specified"),
+    ("SPECIFICATION_ANALYSIS", "sound"),
+    ("DECOMPOSITION", "planned"),
+    ("UNIT_TESTING", "passed"),
+    ("INTEGRATION_TESTING", "passed"),
+    ("CONSISTENCY_ANALYSIS", "passed"),
+    ("PERFORMANCE_VALIDATION", "passed"),
+    ("SECURITY_AUDIT", "safe"),
+    ("AGGREGATION", "built"),
+    ("FINAL_REVIEW", "proven"),
+    ("GENERATE_DEPLOYMENT_ARTIFACTS", "rendered"),
+]
+ITEM_LEVEL = ["GENERATE_TESTS", "IMPLEMENT_CODE", "AUDIT_CODE", "REFACTOR_CODE"]
+
+
+def full_order(model: str = MODEL, **policy: Any) -> BuildOrder:
+    return order(model, mode="full", **policy)
+
+
+def of_run(events: list[Event]) -> list[Event]:
+    return [e for e in events if "item" not in e.payload]
+
+
+def of_item(events: list[Event], item: str) -> list[Event]:
+    return [e for e in events if e.payload.get("item") == item]
+
+
+async def decide(platform: Platform, decision: Decision, comment: str = "") -> str:
+    """Decide what waits; the gate that it was."""
+    async with platform.database() as database, database.transaction() as conn:
+        [waiting] = await approvals.list_approvals(conn, undecided=True)
+        assert await approvals.decide(conn, waiting.id, decision, "ada", comment)
+        return waiting.gate
+
+
+async def test_a_brief_becomes_a_release_through_every_state(platform: Platform) -> None:
+    ending = await platform.build(full_order())
+
+    assert ending.state == "COMPLETED"
+    events = await platform.events()
+    assert stages(of_run(events)) == RUN_LEVEL
+    for item in ("WI-1", "WI-2", "WI-3"):
+        assert [state for state, _ in stages(of_item(events, item))] == ITEM_LEVEL
+        steps = [(e.from_state, e.to_state) for e in of_item(events, item) if e.kind == "entered"]
+        assert steps[0][0] == steps[-1][1] == State.GENERATION_CYCLE
+    visited = {State(s) for s, _ in stages(events)}
+    lite = set(CHILDREN[State.LITE_CYCLE])
+    assert visited == STAGES - lite - {State.FAILURE_ANALYSIS, State.AUTOMATED_RETHINK}
+
+    [opened] = [e for e in events if e.kind == "execution_opened"]
+    left = [e for e in events if e.kind == "left"]
+    seen = await task_runs(platform, opened.payload["flow_run"], len(left))
+    named = [f"{e.payload.get('item', '')} {e.from_state}".strip() for e in left]
+    assert Counter(t["name"] for t in seen) == Counter(named), "one task run for each visit"
+
+    tree = set(git(ending.path, "ls-tree", "-r", "--name-only", "HEAD").splitlines())
+    assert {"Dockerfile", ".dockerignore", "CHANGELOG.md", "sbom.cdx.json", "mkdocs.yml"} <= tree
+    assert {"docs/index.md", "tests/test_m_1.py", "src/tiny_sums_project/m_3.py"} <= tree
+    manifest = json.loads((Path(str(ending.path)) / ".phoenix/manifest.json").read_text())
+    assert set(manifest["claims"]) == {"FR-1.1", "FR-2.1", "FR-3.1"}
+
+
+async def test_an_item_waits_for_the_accepted_code_that_it_builds_on(platform: Platform) -> None:
+    await platform.build(full_order("rehearsal:items=3,layers=3"))
+    events = await platform.events()
+    accepted = {
+        e.payload["item"]: e.sequence
+        for e in events
+        if e.kind == "entered" and e.payload.get("item") and e.to_state is State.GENERATION_CYCLE
+    }
+    begun = {
+        e.payload["item"]: e.sequence
+        for e in events
+        if e.kind == "entered" and e.payload.get("item") and e.to_state is State.IMPLEMENT_CODE
+    }
+    assert accepted["WI-1"] < begun["WI-2"] < accepted["WI-2"] < begun["WI-3"]
+
+
+async def test_bad_plans_specifications_code_and_tests_are_mended(platform: Platform) -> None:
+    faults = "seed=4,bad_plan=0.5,unsound=0.5,bad_code=0.3,bad_test=0.3,vacuous_test=0.3,schema_violation=0.1"
+    ending = await platform.build(full_order(f"{MODEL},{faults}", repairs=5))
+    assert ending.state == "COMPLETED"
+    assert (await platform.usage()).calls > 13, "some answers had to be asked for again"
+
+
+async def test_code_that_never_passes_gets_another_strategy_and_then_halts(platform: Platform) -> None:
+    with pytest.raises(Halted, match=r"IMPLEMENT_CODE WI-1"):
+        await platform.build(full_order(f"{MODEL},bad_code=1", repairs=1, attempts=1, rethinks=1))
+    events = await platform.events()
+    assert "AUTOMATED_RETHINK" in [s for s, _ in stages(of_run(events))]
+    moves = [e for e in events if e.kind == "entered" and e.from_state and e.to_state]
+    refused = [
+        (e.from_state, e.payload["outcome"], e.to_state)
+        for e in moves
+        if e.from_state and e.to_state and not allowed(e.from_state, e.payload["outcome"], e.to_state)
+    ]
+    assert refused == []
+
+
+async def test_an_exhausted_budget_stops_every_item_and_nothing_is_paid_twice(platform: Platform) -> None:
+    slow = f"{MODEL},latency=1"
+    with pytest.raises(BudgetExceeded):
+        await platform.build(full_order(slow, budget_usd=Decimal("0.2")))
+    paid = await platform.usage()
+    assert 0 < paid.cost_usd <= Decimal("0.2")
+    ending = await platform.build(full_order(slow, budget_usd=Decimal(5)))
+    assert ending.state == "COMPLETED"
+    rest = await platform.usage()
+    assert paid.calls + rest.calls == 12, "as many as in one go: no answer was paid for twice"
+
+
+async def test_what_a_changed_brief_leaves_alone_is_not_generated_again(
+    platform: Platform, tmp_path: Path
+) -> None:
+    first = await platform.build(full_order())
+    changed = order(MODEL, text=f"{order().brief.text}\nNumbers may be negative.\n", mode="full")
+    ending = await platform.build(changed)
+    second = [e for e in await platform.events() if e.run == ending.run]
+    assert not {State(s) for s, _ in stages(second)} & PER_ITEM, "every item's key was accepted before"
+    assert stages(of_run(second)) == RUN_LEVEL
+    assert git(ending.path, "log", "--format=%s").splitlines()[0] == "Release 0.2.0 of tiny-sums"
+
+    tape = tmp_path / "tape.json"
+    async with platform.database() as database:
+        await write_recording(database, ending.run, tape, "a rehearsal")
+        await write_recording(database, first.run, tmp_path / "first.json", "a rehearsal")
+    told = [
+        {(e.agent, e.subject) for e in read_recording(p).entries} for p in (tape, tmp_path / "first.json")
+    ]
+    assert told[0] == told[1], "what was taken over from the first run is recorded as well"
+
+
+async def test_the_same_parts_in_other_files_get_a_version_of_their_own(platform: Platform) -> None:
+    await platform.build(full_order())
+    ending = await platform.build(full_order(docs="sphinx"))
+    second = [e for e in await platform.events() if e.run == ending.run and e.kind == "entered"]
+    assert [e.to_state for e in second if e.payload["outcome"] == "renewed"] == [State.AGGREGATION]
+    assert git(ending.path, "log", "--format=%s").splitlines()[0] == "Release 0.2.0 of tiny-sums"
+    assert "docs/conf.py" in git(ending.path, "ls-tree", "-r", "--name-only", "HEAD")
+
+
+async def test_each_gate_is_decided_by_a_human_and_a_revision_changes_what_is_shown(
+    platform: Platform,
+) -> None:
+    wanted = full_order(release_gate="ask", requirements_gate="ask", plan_gate="ask")
+    with pytest.raises(WaitingForApproval, match="requirements gate"):
+        await platform.build(wanted)
+    assert await decide(platform, "revise", "Say what happens with zero.") == "requirements"
+    with pytest.raises(WaitingForApproval, match="requirements gate"):
+        await platform.build(wanted)
+    async with platform.database() as database, database.transaction() as conn:
+        asked = await approvals.list_approvals(conn)
+    assert len({a.subject for a in asked}) == 2, "the comment changed the specification"
+    for gate in ("requirements", "plan", "release"):
+        assert await decide(platform, "approve") == gate
+        if gate != "release":
+            with pytest.raises(WaitingForApproval):
+                await platform.build(wanted)
+    ending = await platform.build(wanted)
+    assert "Phoenix-Approved-By: ada" in git(ending.path, "log", "-1", "--format=%B")
