@@ -24,7 +24,15 @@ IMPLEMENTATION = Agent(
     16_000,
     optional=("srs", "needs"),
 )
-REFACTORING = Agent("refactoring", "refactoring.md", ("code", "measures"), None, Tier.STANDARD, 16_000)
+REFACTORING = Agent(
+    "refactoring",
+    "refactoring.md",
+    ("code", "measures"),
+    None,
+    Tier.STANDARD,
+    16_000,
+    optional=("findings",),
+)
 DOCUMENTATION = Agent(
     "documentation", "documentation.md", ("srs", "code", "failures"), None, Tier.FAST, 6_000
 )

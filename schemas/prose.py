@@ -20,12 +20,14 @@ def srs_text(srs: SRS) -> str:
         asked = [f"- {q.question} Assumed: {q.assumed}" for q in srs.questions]
         tables = (("Measures", measured), ("Glossary", words), ("Open questions", asked))
         parts += ["\n".join([f"{title}:", *lines]) for title, lines in tables if lines]
-    lists = (
-        ("Constraints", srs.constraints),
-        ("Assumptions", srs.assumptions),
-        ("Out of scope", srs.out_of_scope),
-    )
-    parts += ["\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in lists if lines]
+        premises = [f"{identity}: {text}" for identity, text in srs.premises().items()]
+        lists = {"Constraints (C) and assumptions (A)": premises}
+    else:
+        lists = {"Constraints": list(srs.constraints), "Assumptions": list(srs.assumptions)}
+    lists["Out of scope"] = list(srs.out_of_scope)
+    parts += [
+        "\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in lists.items() if lines
+    ]
     return "\n\n".join(parts)
 
 

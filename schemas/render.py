@@ -128,12 +128,12 @@ def _doc(text: str, indent: str = "") -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Prose in lines of a width; examples and indented lines stay as they are."""
+    """Prose in lines of a width; examples, indented lines and lines with runs of spaces stay as they are."""
     lines: list[str] = []
     example = False
     for line in (raw.rstrip() for raw in text.splitlines()):
         example = line.startswith(">>>") or (example and bool(line))
-        if example or len(line) <= width or line.startswith((" ", "\t")):
+        if example or len(line) <= width or line.startswith((" ", "\t")) or "  " in line:
             lines.append(line)
         else:
             lines += textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
@@ -178,7 +178,14 @@ def _function(function: Function, indent: str) -> str:
     if function.raises:
         width = WIDTH - len(indent) - 4
         lines = [
-            textwrap.fill(f"{r.error}: {r.when}", width, initial_indent=" " * 4, subsequent_indent=" " * 8)
+            textwrap.fill(
+                f"{r.error}: {r.when}",
+                width,
+                initial_indent=" " * 4,
+                subsequent_indent=" " * 8,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
             for r in function.raises
         ]
         doc += "\n\nRaises:\n" + "\n".join(lines)

@@ -1,14 +1,19 @@
 """The full specification: an SRS whose every requirement names the statements of the brief that it serves."""
 
 import re
+from collections.abc import Iterator
+from itertools import count
+from textwrap import dedent
 from typing import Annotated
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from pydantic import StringConstraints, model_validator
 
 from schemas.base import Text, Value
 from schemas.srs import SRS, Requirement
 
-_HEADING = re.compile(r"^\s*#+(?:[ \t][^\n]*)?(?:\n|$)")
+_MARKDOWN = MarkdownIt("commonmark").enable("table").disable(["reference", "lheading"])
 StatementId = Annotated[str, StringConstraints(pattern=r"^S[1-9][0-9]{0,3}$")]
 
 
@@ -80,17 +85,41 @@ def _text(statements: tuple[str, ...], statement: str) -> str:
 
 
 def statements_of(brief: str) -> tuple[str, ...]:
-    """The brief's statements in order: its sentences and list entries; a code block is one statement."""
-    found: list[str] = []
-    for block in re.split(r"(```.*?```)", brief, flags=re.DOTALL):
-        if block.startswith("```"):
-            found.append(block.strip())
-            continue
-        for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|\n(?=#+[ \t])", block):
-            text = " ".join(_HEADING.sub("", paragraph).split())
-            if text:
-                found += _sentences(text)
-    return tuple(found)
+    """The brief's statements in order: sentences, list entries, table rows; a code block is one, verbatim."""
+    return tuple(text for text, heading in _lines(brief) if not heading)
+
+
+def numbered_statements(brief: str) -> str:
+    """The brief's statements as S1, S2, … under its headings, which have no number."""
+    numbers = count(1)
+    lines = [text if heading else f"S{next(numbers)}: {text}" for text, heading in _lines(brief)]
+    return "\n".join(lines)
+
+
+def _lines(brief: str) -> Iterator[tuple[str, bool]]:
+    """Every statement and heading of a brief, and whether it is a heading."""
+    source = brief.split("\n")
+    opened, marker, row = Token("", "", 0), "", list[str]()
+    for token in _MARKDOWN.parse(brief):
+        if token.type == "inline" and opened.type == "heading_open":
+            yield f"{'#' * int(opened.tag[1])} {token.content}", True
+        elif token.type == "inline" and opened.type in ("th_open", "td_open"):
+            row.append(token.content)
+        elif token.type == "inline":
+            first, *rest = _sentences(" ".join(token.content.split()))
+            yield marker + first, False
+            yield from ((sentence, False) for sentence in rest)
+            marker = ""
+        elif token.type == "tr_close":
+            yield " | ".join(row), False
+            row = []
+        elif token.type in ("fence", "code_block", "html_block") and token.map:
+            yield dedent("\n".join(source[slice(*token.map)])).strip("\n"), False
+        elif token.type == "list_item_open":
+            marker = f"{'  ' * (token.level // 2)}{token.info}{token.markup} "
+        elif token.type == "list_item_close":
+            marker = ""
+        opened = token
 
 
 def _sentences(text: str) -> list[str]:

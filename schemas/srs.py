@@ -51,6 +51,11 @@ class SRS(Value):
                 raise ValueError(f"{', '.join(strays)} must begin with '{requirement.id}.'")
         return self
 
+    def premises(self) -> dict[str, str]:
+        """The constraints as C1, C2, … and the assumptions as A1, A2, …."""
+        return {f"{letter}{n}": text for letter, texts in (("C", self.constraints), ("A", self.assumptions))
+                for n, text in enumerate(texts, 1)}  # fmt: skip
+
     def criterion_ids(self) -> tuple[str, ...]:
         """The ids of every acceptance criterion, in order."""
         return tuple(c.id for r in self.requirements for c in r.criteria)

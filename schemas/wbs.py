@@ -12,6 +12,7 @@ from schemas.contract import Contract
 from schemas.srs import SRS, CriterionId, Requirement
 
 ItemId = Annotated[str, StringConstraints(pattern=r"^WI-[1-9][0-9]{0,3}$")]
+PremiseId = Annotated[str, StringConstraints(pattern=r"^[CA][1-9][0-9]{0,2}$")]
 
 
 class WorkItem(Value):
@@ -21,6 +22,8 @@ class WorkItem(Value):
     title: Text
     criteria: tuple[CriterionId, ...]
     """The acceptance criteria that this item's own tests must show."""
+    premises: tuple[PremiseId, ...]
+    """The constraints and assumptions of the specification that its makers must know."""
     contract: Contract
     depends_on: tuple[ItemId, ...]
     complexity: int = Field(ge=1, le=10)
@@ -96,9 +99,9 @@ class ItemSpec(Value):
     complexity: int
 
     def key(self) -> str:
-        """The digest that names the item: its contract, its criteria and what it builds on, not its id."""
-        requirements = self.srs.requirements if self.srs else ()
-        return digest({"contract": self.contract, "requirements": requirements, "needs": self.needs})
+        """The digest that names the item: its contract, what it serves and what it builds on, not its id."""
+        served = (self.srs.requirements, self.srs.constraints, self.srs.assumptions) if self.srs else ()
+        return digest({"contract": self.contract, "served": served, "needs": self.needs})
 
 
 def item_spec(wbs: WBS, srs: SRS, identity: str) -> ItemSpec:
@@ -135,10 +138,14 @@ def _part(srs: SRS, item: WorkItem) -> SRS | None:
         title=item.title,
         purpose=item.contract.doc,
         requirements=tuple(served),
-        constraints=srs.constraints,
+        constraints=_told(srs, item, "C"),
         out_of_scope=(),
-        assumptions=srs.assumptions,
+        assumptions=_told(srs, item, "A"),
     )
+
+
+def _told(srs: SRS, item: WorkItem, letter: str) -> tuple[str, ...]:
+    return tuple(text for i, text in srs.premises().items() if i in item.premises and i.startswith(letter))
 
 
 def package_imports(contract: Contract) -> list[tuple[str, str]]:
@@ -186,6 +193,11 @@ def _coverage_problems(wbs: WBS, srs: SRS) -> list[str]:
     taken = {c for item in wbs.items for c in item.criteria}
     problems = [f"{c} is served by no item" for c in srs.criterion_ids() if c not in taken]
     problems += [f"{c} is no criterion of the specification" for c in sorted(taken - known)]
+    premises, told = srs.premises(), {p for item in wbs.items for p in item.premises}
+    problems += [f"{p} ({premises[p]}) is a premise of no item" for p in premises if p not in told]
+    problems += [
+        f"{p} is no constraint or assumption of the specification" for p in sorted(told - set(premises))
+    ]
     for item in wbs.items:
         bodies = bool(item.contract.body_names())
         if bodies and not item.criteria:

@@ -17,6 +17,7 @@ from tasks.candidates import Assignment, judge_candidate, static_problems
 from tasks.context import Work
 
 MAX_LINT_BYTES = 32_000_000
+SHOWN_FINDINGS = 20
 _RUFF = ("/venv/bin/ruff", "check", "--isolated", "--no-cache", "--output-format=json", "--exit-zero")
 
 
@@ -34,11 +35,16 @@ class Refactoring:
 async def refactor(
     work: Work, assignment: Assignment, green: Green, *, clear: Measures | None = None
 ) -> Refactoring:
-    """The better candidate, or the one that was there and why; code within `clear` is left without a call."""
-    before = await measure(work, green.candidate)
+    """The better candidate, or the one that was there and why.
+
+    With `clear`, code within it is left without a call, and other code is shown with the linter's findings.
+    """
+    findings = await lint(work, green.candidate)
+    before = measures(green.candidate, findings)
     inputs = {
         "code": sources_text(green.candidate.files),
         "measures": f"lines {before.lines}, complexity {before.complexity}, lint {before.lint}",
+        "findings": "\n".join(findings[:SHOWN_FINDINGS]) if clear else "",
     }
 
     def kept(story: str) -> Refactoring:
@@ -59,14 +65,14 @@ async def refactor(
     verdict = await judge_candidate(work, assignment, candidate)
     if verdict.status is not Status.PASSED:
         return kept(f"refused: {verdict.reason}")
-    after = await measure(work, candidate)
+    after = measures(candidate, await lint(work, candidate))
     if after.worse_than(before):
         return kept("refused: a measure got worse")
     return Refactoring(candidate, verdict, "taken: tests green, no measure worse", before, after)
 
 
-async def measure(work: Work, candidate: Candidate) -> Measures:
-    """The measures of a candidate; the linter runs in the sandbox."""
+async def lint(work: Work, candidate: Candidate) -> list[str]:
+    """What the linter finds in a candidate, a line each; it runs in the sandbox."""
     outcome = await work.judge.sandbox.run(
         Job(
             argv=(*_RUFF, "--ignore-noqa", "."),
@@ -75,9 +81,14 @@ async def measure(work: Work, candidate: Candidate) -> Measures:
             limits=Limits(output_bytes=MAX_LINT_BYTES),
         )
     )
+    return [f"line {f['location']['row']}: {f['code']} {f['message']}" for f in json.loads(outcome.stdout)]
+
+
+def measures(candidate: Candidate, findings: list[str]) -> Measures:
+    """The measures of a candidate with what the linter found in it."""
     trees = [tree for tree, _ in map(parse_source, candidate.files) if tree]
     return Measures(
         lines=sum(f.text.count("\n") for f in candidate.files),
         complexity=max(map(complexity, trees), default=0),
-        lint=len(json.loads(outcome.stdout)),
+        lint=len(findings),
     )

@@ -5,7 +5,7 @@ from agents.full import REQUIREMENTS
 from schemas.brief import Brief
 from schemas.failure import Cause, Notes, notes_text
 from schemas.full import Specified
-from schemas.specification import Specification, statements_of
+from schemas.specification import Specification, numbered_statements, statements_of
 from schemas.stateflow import State
 from tasks.context import Work
 from tasks.stage import failed, stage
@@ -16,8 +16,7 @@ from tasks.suites import ROUNDS, bullets
 async def ingest_requirements(work: Work, *, brief: Brief, feedback: Notes) -> Specified:
     """Specify what the brief wants; a statement that is neither served nor set aside sends it back."""
     statements = statements_of(brief.text)
-    numbered = "\n".join(f"S{n}: {text}" for n, text in enumerate(statements, 1))
-    inputs = {"statements": f"# {brief.title}\n\n{numbered}"}
+    inputs = {"statements": numbered_statements(brief.text)}
     problems: list[str] = []
     for _ in range(ROUNDS):
         told = "\n\n".join(part for part in (notes_text(feedback), bullets(problems)) if part)

@@ -15,9 +15,15 @@ from tasks.stage import stage
 
 _LARGE = re.compile(
     r"\b(database|web (?:app|service|server)|rest api|http api|microservice|dashboard|authentication|"
-    r"multi-user|plugin system|gui|mobile app)\b",
+    r"multi-user|plugin system|gui)\b",
     re.IGNORECASE,
 )
+_BEYOND = re.compile(
+    r"\b(mobile app|android|ios|iphone|ipad|swift|kotlin|browser extension|kernel (?:driver|module)|"
+    r"device driver|firmware|microcontroller|hardware)\b",
+    re.IGNORECASE,
+)
+"""Signs of what is perhaps no Python software."""
 
 
 def measure(brief: Brief) -> Intake:
@@ -33,6 +39,8 @@ def measure(brief: Brief) -> Intake:
 def by_rules(brief: Brief, intake: Intake) -> tuple[int, str] | None:
     """A size and its reason, where figures alone decide; None where a model must."""
     large = sorted({m.lower() for m in _LARGE.findall(brief.text)})
+    if _BEYOND.search(brief.text):
+        return None
     if intake.words >= 900 or intake.features >= 25:
         return 7, f"{intake.words} words and {intake.features} listed features"
     if 15 <= intake.words <= 150 and intake.features <= 8 and not large:
@@ -48,8 +56,8 @@ async def initialize(work: Work, *, brief: Brief) -> Intake:
 
 @stage(State.TRIAGE, agents=(TRIAGE,))
 async def triage(work: Work, *, brief: Brief, intake: Intake, mode: Mode, lite_up_to: int) -> Triage:
-    """Choose the path."""
-    if mode != "auto":
+    """Choose the path; a brief that may want something else than Python software is always looked at."""
+    if mode != "auto" and not _BEYOND.search(brief.text):
         return Triage(outcome=mode, size=None, decided_by="user", reasons=(f"the mode is {mode}",))
     ruled = by_rules(brief, intake)
     if ruled:
@@ -57,8 +65,9 @@ async def triage(work: Work, *, brief: Brief, intake: Intake, mode: Mode, lite_u
         return Triage(outcome=_path(size, lite_up_to), size=size, decided_by="rules", reasons=(reason,))
     question = Question(TRIAGE, "run", {"brief": brief.text}, work.sample)
     answer = await work.desk.ask_json(question, TriageAnswer)
+    path = _path(answer.size, lite_up_to) if mode == "auto" else mode
     return Triage(
-        outcome=_path(answer.size, lite_up_to) if answer.clear else "unclear",
+        outcome=path if answer.clear else "unclear",
         size=answer.size,
         decided_by="model",
         reasons=answer.reasons,

@@ -96,12 +96,19 @@ RECEIPT = face(
 )
 
 
-def item(identity: str, made: Contract, criteria: tuple[str, ...] = (), *below: str) -> WorkItem:
+def item(
+    identity: str,
+    made: Contract,
+    criteria: tuple[str, ...] = (),
+    *below: str,
+    premises: tuple[str, ...] = (),
+) -> WorkItem:
     """A work item."""
     return WorkItem(
         id=identity,
         title=f"The {made.module}",
         criteria=criteria,
+        premises=premises,
         contract=made,
         depends_on=below,
         complexity=2,
@@ -110,7 +117,7 @@ def item(identity: str, made: Contract, criteria: tuple[str, ...] = (), *below: 
 
 ITEMS = (
     item("WI-1", UNITS),
-    item("WI-2", MONEY, ("FR-1.1", "NFR-1.1"), "WI-1"),
+    item("WI-2", MONEY, ("FR-1.1", "NFR-1.1"), "WI-1", premises=("A1",)),
     item("WI-3", RECEIPT, ("FR-2.1",), "WI-1", "WI-2"),
 )
 

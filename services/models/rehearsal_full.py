@@ -49,7 +49,8 @@ def _architect(part: Part) -> str:
 
 def _decomposition(part: Part) -> str:
     package = Blueprint.model_validate_json(part.values["blueprint"]).package
-    plan = synthetic_plan.decomposition(part.graph, package)
+    srs = Specification.model_validate_json(part.values["specification"])
+    plan = synthetic_plan.decomposition(part.graph, package, srs.premises())
     if part.strikes("bad_plan", part.options.bad_plan):
         cyclic = part.draw("cyclic") < 0.5
         plan = (

@@ -85,24 +85,27 @@ def contract(graph: Graph, package: str, index: int) -> Contract:
     return formulas.face(package, module_of(index), f"Offers f_{index}.", [offered])
 
 
-def decomposition(graph: Graph, package: str) -> DecompositionAnswer:
-    """One work item for each module, and a story for each layer."""
+def decomposition(graph: Graph, package: str, premises: Iterable[str]) -> DecompositionAnswer:
+    """One work item for each module, and a story for each layer; the first item is told the premises."""
     stories = [
         Story(title=f"Layer {layer + 1}", items=_ids(graph.members(layer))) for layer in range(graph.depth())
     ]
     return DecompositionAnswer(
         epics=(Epic(title="Small sums", stories=tuple(stories)),),
-        items=tuple(_item(graph, package, index) for index in graph.indexes()),
+        items=tuple(
+            _item(graph, package, index, tuple(premises) if index == 1 else ()) for index in graph.indexes()
+        ),
         gaps=(),
     )
 
 
-def _item(graph: Graph, package: str, index: int) -> WorkItem:
+def _item(graph: Graph, package: str, index: int, premises: tuple[str, ...]) -> WorkItem:
     needs = graph.needs(index)
     return WorkItem(
         id=f"WI-{index}",
         title=f"Offer f_{index}",
         criteria=(f"FR-{index}.1",),
+        premises=premises,
         contract=contract(graph, package, index),
         depends_on=_ids(needs),
         complexity=1 + len(needs),

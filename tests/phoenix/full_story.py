@@ -33,7 +33,13 @@ def work(titles: tuple[str, ...] = TITLES, needs: tuple[tuple[str, ...], ...] = 
     """A plan with these items, one story."""
     made = tuple(
         WorkItem(
-            id=f"WI-{n}", title=title, criteria=("FR-1.1",), contract=CONTRACT, depends_on=below, complexity=3
+            id=f"WI-{n}",
+            title=title,
+            criteria=("FR-1.1",),
+            premises=(),
+            contract=CONTRACT,
+            depends_on=below,
+            complexity=3,
         )
         for n, (title, below) in enumerate(zip(titles, needs, strict=True), 1)
     )

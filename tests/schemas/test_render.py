@@ -92,6 +92,15 @@ def test_every_body_of_the_stub_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
     assert "Raises:\n    WeightError: the text holds no number" in inspect.getdoc(scope["parse"])
 
 
+def test_wrapping_breaks_no_name_and_no_run_of_spaces() -> None:
+    filler = "word " * 18
+    raises = [{"error": "WeightError", "when": f"{filler}.docs-doctor.toml is missing"}]
+    doc = f"{filler}as in\n{filler}'a   b' and more"
+    stub = render_stub(small_contract(functions=[function(doc=doc, raises=raises)]))
+    assert ".docs-doctor.toml" in stub
+    assert "'a   b'" in stub
+
+
 def test_every_rendered_file_parses_and_imports_only_what_is_allowed() -> None:
     for made in (contract(), small_contract()):
         for file in (*rendered_files(made), source(made.module_path(), render_stub(made))):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.specification import Specification, statements_of
+from schemas.specification import Specification, numbered_statements, statements_of
 from tests.plans import BRIEF, specification
 
 PIECES = st.sampled_from(["Sum it.", "- a thing\n", "\n\n", "# Title\n", "```\nc. C.\n```", " ", "Ja!", "x"])
@@ -32,7 +32,14 @@ PIECES = st.sampled_from(["Sum it.", "- a thing\n", "\n\n", "# Title\n", "```\nc
             ),
         ),
         ("- a long entry\n  that goes on\n- another", ("- a long entry that goes on", "- another")),
-        ("- an outer entry\n  - an inner entry", ("- an outer entry", "- an inner entry")),
+        ("- an outer entry\n  - an inner entry", ("- an outer entry", "  - an inner entry")),
+        ("- \n\nText.", ("Text.",)),
+        ("1. First. Then more\n   of it.", ("1. First.", "Then more of it.")),
+        ("A recipe:\n\n    # Soup\n    - salt\n\n    2 eggs.\n\nEat it.",
+         ("A recipe:", "# Soup\n- salt\n\n2 eggs.", "Eat it.")),
+        ("| size | price |\n|---|---|\n| 1 | 2.50. More |\n", ("size | price", "1 | 2.50. More")),
+        ("A line.\n---\n[a]: http://x\n", ("A line.", "[a]: http://x")),
+        ("> Quoted.\n\n<b>\nBold\n</b>\n", ("Quoted.", "<b>\nBold\n</b>")),
         ("Text before.\n# Heading\nText after it.", ("Text before.", "Text after it.")),
         ("# Title\nRight below it.\n## Next\n- an entry", ("Right below it.", "- an entry")),
         ("Of all of them:\n#1 is first.", ("Of all of them: #1 is first.",)),
@@ -51,12 +58,18 @@ def test_a_brief_is_cut_into_its_statements(text: str, statements: tuple[str, ..
     assert statements_of(text) == statements
 
 
-@given(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=60))
+@given(st.lists(PIECES, max_size=12).map("".join) | st.text("aB1.!? \n\té–", max_size=60))
 def test_no_word_outside_headings_is_lost_and_no_statement_is_empty(text: str) -> None:
     found = statements_of(text)
     assert all(statement.strip() for statement in found)
     if "#" not in text:
         assert "".join("".join(found).split()) == "".join(text.split())
+
+
+def test_statements_are_numbered_under_their_headings() -> None:
+    assert numbered_statements("# Shop\n\nSell it.\n\n## Later\n- returns\n") == (
+        "# Shop\nS1: Sell it.\n## Later\nS2: - returns"
+    )
 
 
 def test_the_statements_of_a_text_are_those_of_its_parts() -> None:

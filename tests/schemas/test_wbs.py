@@ -103,6 +103,11 @@ def test_order_and_below_agree_with_the_edges(below: dict[str, tuple[int, ...]])
         (with_item("WI-2", depends_on=("WI-1", "WI-9")), "WI-2 depends on WI-9, which is no other item"),
         (with_item("WI-2", depends_on=("WI-2",)), "WI-2 depends on WI-2, which is no other item"),
         (with_item("WI-2", criteria=("FR-1.1",)), "NFR-1.1 is served by no item"),
+        (with_item("WI-2", premises=()), "A1 (Prices are whole cents.) is a premise of no item"),
+        (
+            with_item("WI-2", premises=("A1", "C1")),
+            "C1 is no constraint or assumption of the specification",
+        ),
         (
             with_item("WI-2", criteria=("FR-1.1", "NFR-1.1", "FR-9.1")),
             "FR-9.1 is no criterion of the specification",
@@ -201,6 +206,14 @@ def test_an_item_is_told_its_own_criteria_and_what_it_builds_on() -> None:
     assert spec.srs.criterion_ids() == ("FR-1.1", "NFR-1.1")
     assert type(spec.srs) is SRS
     assert (spec.srs.title, spec.srs.assumptions) == ("The money", ("Prices are whole cents.",))
+
+
+def test_an_item_is_told_no_premises_but_its_own() -> None:
+    srs = specification(constraints=["Offline.", "Fast."], assumptions=["Whole cents.", "One shop."])
+    assert list(srs.premises()) == ["C1", "C2", "A1", "A2"]
+    spec = item_spec(with_item("WI-2", premises=("C2", "A1")), srs, "WI-2")
+    assert spec.srs is not None
+    assert (spec.srs.constraints, spec.srs.assumptions) == (("Fast.",), ("Whole cents.",))
 
 
 def test_an_item_without_bodies_has_nothing_to_show() -> None:

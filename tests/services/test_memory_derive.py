@@ -103,7 +103,9 @@ async def test_rebuilding_derives_the_entries_of_both_paths_once(embedded: Datab
     contract = builders.contract()
     await accept(embedded, contract, Plan(srs=srs, contract=contract, suite=suite, verdict=VERDICT))
     other = contract.model_copy(update={"doc": "Weights of another module."})
-    item = WorkItem(id="WI-1", title="W", criteria=("FR-1.1",), contract=other, depends_on=(), complexity=1)
+    item = WorkItem(
+        id="WI-1", title="W", criteria=("FR-1.1",), premises=(), contract=other, depends_on=(), complexity=1
+    )
     await accept(embedded, item, specified(srs), key="s" * 64)
     async with Memory(settings(tmp_path), embedded) as memory:
         assert (await memory.rebuild()).derived == 4

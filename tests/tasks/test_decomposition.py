@@ -63,7 +63,7 @@ async def test_a_cycle_is_shown_as_a_path_and_mended(judge: Judge) -> None:
 @pytest.mark.services
 async def test_stubs_that_cannot_be_imported_are_a_problem_too(judge: Judge) -> None:
     bad = face("money", imports=(*USES_LINE, "from decimal import Decimall"), functions=MONEY.functions)
-    plan = wbs(ITEMS[0], item("WI-2", bad, ("FR-1.1", "NFR-1.1"), "WI-1"), ITEMS[2])
+    plan = wbs(ITEMS[0], item("WI-2", bad, ("FR-1.1", "NFR-1.1"), "WI-1", premises=("A1",)), ITEMS[2])
     assert "cannot import name 'Decimall'" in await complaint(plan, judge=judge)
 
 

@@ -114,10 +114,6 @@ async def test_a_contract_that_stays_bad_is_a_bad_specification(judge: Judge) ->
         (suite_answer(TESTS.replace("FR-1.2", "FR-1.1")), "no test claims FR-1.2"),
         (suite_answer(TESTS.replace('"FR-1.2"', '"FR-1.2", "FR-7.1"')), "FR-7.1 is claimed but is not"),
         (
-            suite_answer(TESTS + "\n\ndef test_more():\n    assert add(0, 0) == 0\n"),
-            "test_adding.py::test_more: claims no criterion",
-        ),
-        (
             suite_answer(TESTS.replace("add(2, 3) == 5", "2 + 3 == 5")),
             f"{ADDED}: passes on the stub",
         ),

@@ -12,7 +12,7 @@ from services.judge import Judge
 from services.sandbox import Limits
 from tasks.readmes import README_ROUNDS
 from tasks.refactor_and_document import refactor_and_document
-from tasks.refactoring import measure
+from tasks.refactoring import lint, measures
 from tasks.stage import StageFailed
 from tests.tasks.builders import (
     CODE,
@@ -94,7 +94,8 @@ async def test_a_refactorer_who_never_answers_in_files_leaves_the_candidate(judg
 
 
 async def test_more_linter_findings_than_a_stream_holds_are_still_counted(judge: Judge) -> None:
-    found = await measure(work_in(State.REFACTOR_AND_DOCUMENT, judge=judge), a_candidate("import os\n" * 900))
+    candidate = a_candidate("import os\n" * 900)
+    found = measures(candidate, await lint(work_in(State.REFACTOR_AND_DOCUMENT, judge=judge), candidate))
     assert found.lint >= 900
 
 

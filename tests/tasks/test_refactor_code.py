@@ -50,6 +50,7 @@ async def test_better_code_that_stays_green_on_the_code_below_is_taken(judge: Ju
     )
     assert (found.before.lint, found.after.lint) == (1, 0)
     assert [r.subject for r in script.asked] == ["WI-3"]
+    assert script.told("refactoring", "findings") == ["line 5: F401 `math` imported but unused"]
 
 
 async def test_code_that_behaves_otherwise_is_refused(judge: Judge) -> None:

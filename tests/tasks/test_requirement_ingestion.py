@@ -29,7 +29,7 @@ async def test_a_specification_that_takes_up_every_statement_is_the_answer() -> 
     assert found.specification == specification()
     assert len(found.statements) == 4
     assert script.told("requirements_analyst", "statements") == [
-        "# Shop\n\nS1: Sum the lines of a purchase.\nS2: Print a receipt of them.\n"
+        "# Shop\nS1: Sum the lines of a purchase.\nS2: Print a receipt of them.\n"
         "S3: - A thousand lines take at most a second.\nS4: Our shop opened in 1999."
     ]
     assert "Say more of receipts." in script.told("requirements_analyst", "feedback")[0]

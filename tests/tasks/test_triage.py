@@ -93,6 +93,15 @@ async def test_a_forced_mode_asks_nobody(mode: Mode) -> None:
     assert script.asked == []
 
 
+@pytest.mark.parametrize("mode", ["auto", "lite", "full"])
+async def test_a_wish_for_something_else_than_python_software_is_always_looked_at(mode: Mode) -> None:
+    text = f"{SMALL} It is a Kernel Driver."
+    refused, _ = await triaged(text, said(clear=False, questions=["As a command?"]), mode=mode)
+    assert (refused.outcome, refused.questions) == ("unclear", ("As a command?",))
+    taken, _ = await triaged(text, said(), mode=mode)
+    assert (taken.outcome, taken.decided_by) == ("lite" if mode == "auto" else mode, "model")
+
+
 @pytest.mark.parametrize(("size", "lite_up_to", "path"), [(4, 4, "lite"), (5, 4, "full"), (5, 5, "lite")])
 async def test_the_policy_says_which_sizes_go_lite(size: int, lite_up_to: int, path: str) -> None:
     found, _ = await triaged("Do it.", said(size=size), lite_up_to=lite_up_to)
