@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,9 +175,20 @@ async def _tell(
 ) -> PhoenixError | None:
     from services.local.prefect_server import client_environment, prefect_server
 
+    imported: list[asyncio.Future[object]] = []
+
+    def import_meanwhile(url: str) -> None:
+        """Prefect reads its settings when it is imported, and takes as long for it as its server to start."""
+        os.environ.update(client_environment(settings.home, url))
+        imported.append(asyncio.ensure_future(asyncio.to_thread(import_module, "flows.build")))
+
     progress("note", {"text": "starting the Prefect server"})
-    server = await stack.enter_async_context(prefect_server(settings))
-    os.environ.update(client_environment(settings.home, server.url))
+    server = await stack.enter_async_context(prefect_server(settings, import_meanwhile))
+    if not imported:
+        import_meanwhile(server.url)
+    await asyncio.gather(*imported)
+    if len(imported) > 1:
+        raise Unreachable("the Prefect server had to start twice. Type the same command again.")
     progress("note", {"text": f"Prefect UI while this runs: {server.ui_url}"})
 
     import httpx

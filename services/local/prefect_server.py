@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -54,8 +54,12 @@ class Server:
 
 
 @asynccontextmanager
-async def prefect_server(settings: Settings) -> AsyncIterator[Server]:
+async def prefect_server(
+    settings: Settings, starting: Callable[[str], None] = lambda url: None
+) -> AsyncIterator[Server]:
     """The server to use, running at least as long as this context.
+
+    While a server of our own starts, `starting` hears under which URL it will answer.
 
     Raises:
         ConfigurationError: PHOENIX_HOME cannot be written.
@@ -66,7 +70,7 @@ async def prefect_server(settings: Settings) -> AsyncIterator[Server]:
         await _check(url)
         yield Server(url, url.removesuffix("/api"), False)
         return
-    ours = LocalServer(settings.home / "prefect")
+    ours = LocalServer(settings.home / "prefect", starting)
     async with kept(ours.folder, ours) as (url, started):
         yield Server(url, url.removesuffix("/api"), started)
 
@@ -98,6 +102,7 @@ class LocalServer:
     """A Prefect server over SQLite in a folder. It holds `alive.lock` while it lives, whoever started it."""
 
     folder: Path
+    starting: Callable[[str], None] = lambda url: None
 
     async def find(self) -> str | None:
         """The API's URL of the running server; one that runs and does not answer is ended."""
@@ -123,6 +128,7 @@ class LocalServer:
         last = self._address()
         for port in (_free_port(last[1] if last else 0), _free_port(0)):
             self._spawn(port)
+            self.starting(_url(port))
             if await self._answers(port):
                 return _url(port)
         raise Unreachable(
