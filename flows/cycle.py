@@ -48,7 +48,7 @@ class Cycle:
             done = rendered_item(spec)
             await accept_item(self.telling, done, spec.contract, None)
             return done
-        item = Item(self.telling.of_item(identity), spec, self.lessons)
+        item = Item(self.telling.begin(identity), spec, self.lessons)
         suite = await self._turn(identity, lambda: write_tests(item))
         below = self.wbs.below(identity)
         if below:

@@ -45,6 +45,8 @@ async def _examples(work: Work, assembly: Assembly, contract: Contract) -> Verdi
     shown = [doc for doc in docs if ">>> " in doc]
     if not shown:
         return Verdict(subject=subject, status=Status.NOT_RUN, reason="it has no examples")
-    names = f">>> from {assembly.package} import *\n"
+    names = (
+        "\n".join(f">>> {line}" for line in (f"from {assembly.package} import *", *contract.imports)) + "\n"
+    )
     page = SourceFile(path="examples.md", text="\n\n".join([names, *shown]) + "\n")
     return (await run_examples(work, assembly.code, page)).model_copy(update={"subject": subject})

@@ -41,6 +41,12 @@ class Telling:
             self.items[item] = Telling(self.context, cycle, "begin", self.told, [cycle], item, self)
         return self.items[item]
 
+    def begin(self, item: str) -> "Telling":
+        """The telling of a work item that is worked on: under repair where it was, else from the beginning."""
+        if item in self.items and self.items[item].state is not State.FAILURE_ANALYSIS:
+            del self.items[item]
+        return self.of_item(item)
+
     async def move(self, target: State, outcome: str | None = None) -> None:
         """Go to a state by the transitions that the table allows."""
         if not self.path and target is self.state:

@@ -12,8 +12,10 @@ from flows.order import BuildOrder
 from schemas.errors import BudgetExceeded, Halted, WaitingForApproval
 from schemas.events import Decision, Event
 from schemas.stateflow import CHILDREN, PER_ITEM, STAGES, State, allowed
+from services import terminal
 from services.database import approvals
 from services.models import read_recording, write_recording
+from services.terminal import Answer
 from tests.flows.test_build import task_runs
 from tests.platform import Platform, git, order, stages
 
@@ -185,3 +187,18 @@ async def test_each_gate_is_decided_by_a_human_and_a_revision_changes_what_is_sh
                 await platform.build(wanted)
     ending = await platform.build(wanted)
     assert "Phoenix-Approved-By: ada" in git(ending.path, "log", "-1", "--format=%B")
+
+
+async def test_a_revised_release_is_specified_again_and_its_changed_items_begin_anew(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([Answer("revise", "Say what happens with zero."), Answer("approve", "")])
+
+    async def answered(shown: str) -> Answer:
+        return next(answers)
+
+    monkeypatch.setattr(terminal, "ask", answered)
+    ending = await platform.build(full_order(release_gate="ask"))
+    assert ending.state == "COMPLETED"
+    visits = Counter(state for state, _ in stages(of_item(await platform.events(), "WI-1")))
+    assert visits["GENERATE_TESTS"] == 2, "the first item is told what was settled"
