@@ -42,7 +42,7 @@ class Telling:
         return self.items[item]
 
     def begin(self, item: str) -> "Telling":
-        """The telling of a work item that is worked on: under repair where it was, else from the beginning."""
+        """The telling of a work item that is worked on: where it is under repair, else from the start."""
         if item in self.items and self.items[item].state is not State.FAILURE_ANALYSIS:
             del self.items[item]
         return self.of_item(item)
