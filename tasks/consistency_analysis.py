@@ -12,7 +12,7 @@ from tasks.readmes import run_examples
 from tasks.stage import failed, stage
 
 
-@stage(State.CONSISTENCY_ANALYSIS, tools=True)
+@stage(State.CONSISTENCY_ANALYSIS, version=2, tools=True)
 async def analyse_consistency(work: Work, *, assembly: Assembly) -> Checked:
     """Compare every module with its contract, and run the examples in its documentation."""
     code = {f.path: f for f in assembly.code}
