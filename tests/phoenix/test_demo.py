@@ -19,7 +19,7 @@ TREES = {
     "duration": "ceaf0d2508b55fc0ebfc4675493974179929337a",
     "json-diagnostics": "b32a0d2b9f892740c7b1fbc488c579224df5e7a2",
     "loan-schedule": "a71a205961406f109f84290996d40006ba7204a7",
-    "shared-expenses": "6f1969bf216e75c8097385ab5bc5e1d5a579c148",
+    "shared-expenses": "0c0339766c49d6f3ab6ce6e53b8b9e436544b226",
 }
 """The git tree of each example's release."""
 
