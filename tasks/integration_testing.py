@@ -77,15 +77,14 @@ async def _suite(work: Work, wbs: WBS, assembly: Assembly, sink: str, feedback: 
         problems = _static(written, path, assembly.package)
         if problems:
             continue
-        found = await work.judge.collect(assembly.code, written)
+        found, verdict = await work.judge.first_run("integration", assembly.code, written)
         problems = _collected(found, assembly.srs)
         if problems:
             continue
-        suite = Suite(files=written, tests=tuple(sorted(found.proves)))
-        last = await work.judge.judge("integration", assembly.code, suite.files, suite.tests)
-        if last.status is Status.PASSED:
-            return suite
-        problems = failure_lines(last)
+        if verdict.status is Status.PASSED:
+            return Suite(files=written, tests=tuple(sorted(found.proves)))
+        last = verdict
+        problems = failure_lines(verdict)
     if last is not None:
         details = [*failure_lines(last), "", "The tests:", sources_text(written)]
         raise failed(work, Cause.UNCLEAR, f"integration of {sink}: {last.reason}", details)

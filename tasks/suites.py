@@ -56,15 +56,11 @@ async def write_suite(work: Work, target: Target, feedback: str, hints: str = ""
         problems = static_test_problems(written, target.contract, target.path)
         if problems:
             continue
-        found = await work.judge.collect(stub, written)
-        problems = collection_problems(found, target.srs.criterion_ids())
-        if problems:
-            continue
-        suite = Suite(files=tuple(sorted(written, key=lambda f: f.path)), tests=tuple(sorted(found.proves)))
-        verdict = await work.judge.judge("stub", stub, suite.files, suite.tests)
-        problems = list(red_problems(verdict))
+        found, verdict = await work.judge.first_run("stub", stub, written, stub=True)
+        problems = collection_problems(found, target.srs.criterion_ids()) or list(red_problems(verdict))
         if not problems:
-            return suite, verdict
+            files = tuple(sorted(written, key=lambda f: f.path))
+            return Suite(files=files, tests=tuple(sorted(found.proves))), verdict
     raise failed(work, Cause.BAD_TEST, f"no usable tests after {ROUNDS} tries: {problems[0]}", problems)
 
 

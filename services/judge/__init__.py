@@ -7,7 +7,16 @@ from pathlib import Path
 
 from schemas.base import SourceFile
 from schemas.verdict import Status, Verdict
-from services.judge.layout import CANARY_ID, ENVIRONMENT, PYTHON, as_bytes, judge_files, places, test_files
+from services.judge.layout import (
+    CANARY,
+    CANARY_ID,
+    ENVIRONMENT,
+    PYTHON,
+    as_bytes,
+    judge_files,
+    places,
+    test_files,
+)
 from services.judge.report import RED, Report, red_problems, verdict_of
 from services.judge.trial import Trial, trial_job, trial_of
 from services.sandbox import Job, Limits, Outcome, Sandbox
@@ -31,9 +40,20 @@ class Judge:
 
     async def collect(self, code: Iterable[SourceFile], tests: Iterable[SourceFile]) -> "Collection":
         """The tests that pytest finds in a suite, with what they claim to prove."""
-        outcome = await self._run("collect", code, tests, ())
+        return Collection.of(Report.read(await self._run("collect", code, tests, ())))
+
+    async def first_run(
+        self, subject: str, code: Iterable[SourceFile], tests: Iterable[SourceFile], *, stub: bool = False
+    ) -> tuple["Collection", Verdict]:
+        """What pytest finds in a suite, and the verdict of all of it.
+
+        Over a stub every test shall fail, so the simplest counterexample of a property is not looked for.
+        """
+        files = (*tests, CANARY)
+        outcome = await self._run("stub" if stub else "run", code, files, ())
         report = Report.read(outcome)
-        return Collection(report.proves, tuple(f"{i}: {m}" for i, m in report.collect_errors), report.trouble)
+        wanted = tuple(sorted(set(report.proves) - {CANARY_ID}))
+        return Collection.of(report), verdict_of(subject, report, wanted, outcome.confinement)
 
     async def judge(
         self,
@@ -115,6 +135,12 @@ class Collection:
     proves: Mapping[str, tuple[str, ...]]
     errors: tuple[str, ...]
     trouble: str
+
+    @classmethod
+    def of(cls, report: Report) -> "Collection":
+        """What a report says of it; the canary is none of the suite's tests."""
+        errors = tuple(f"{i}: {m}" for i, m in report.collect_errors)
+        return cls({i: p for i, p in report.proves.items() if i != CANARY_ID}, errors, report.trouble)
 
 
 def _wheel_steps(outcome: Outcome) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from importlib.resources import files
 from schemas.base import SourceFile
 from services.toolchain import HYPOTHESIS
 
-CANARY = "test_canary_must_fail.py"
-CANARY_ID = f"{CANARY}::test_this_must_fail"
+CANARY = SourceFile(path="test_canary_must_fail.py", text="def test_this_must_fail():\n    assert False\n")
+CANARY_ID = f"{CANARY.path}::test_this_must_fail"
 INI = """[pytest]
 markers =
     proves(*ids): the acceptance criteria that a test shows
@@ -29,7 +29,7 @@ def judge_files() -> dict[str, bytes]:
         "trial_driver.py": here.joinpath("trial_driver.py").read_bytes(),
         "wheel_driver.py": here.joinpath("wheel_driver.py").read_bytes(),
         "judge.ini": INI.encode(),
-        CANARY: b"def test_this_must_fail():\n    assert False\n",
+        CANARY.path: CANARY.text.encode(),
     }
 
 
