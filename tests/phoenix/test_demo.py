@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 TREES = {
     "cron-calendar": "ae62b6f5d616fbbce1a78f701ab08b1b99c15e51",
     "duration": "ceaf0d2508b55fc0ebfc4675493974179929337a",
+    "household-ledger": "fccd76425789908e3905bc8abdb4c81ad862a1d5",
     "json-diagnostics": "b32a0d2b9f892740c7b1fbc488c579224df5e7a2",
     "loan-schedule": "a71a205961406f109f84290996d40006ba7204a7",
     "shared-expenses": "0c0339766c49d6f3ab6ce6e53b8b9e436544b226",
@@ -32,7 +33,7 @@ def test_every_example_has_a_genuine_recording_and_a_pinned_tree() -> None:
         assert re.fullmatch(r"2026-\d\d-\d\d", head["recorded"])
 
 
-LARGE = ("shared-expenses",)
+LARGE = ("household-ledger", "shared-expenses")
 """Examples of the full path, which take minutes: replayed by 'make e2e'."""
 
 
