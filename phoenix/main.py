@@ -41,7 +41,7 @@ def main() -> None:
 @click.option(
     "--mode", type=click.Choice(["auto", "full", "lite"]), help="The path; triage chooses by default."
 )
-@click.option("--model", help="One model for every tier, such as openai:NAME or ollama:NAME.")
+@click.option("--model", help="One model for every tier and agent, such as openai:NAME or ollama:NAME.")
 @click.option("--approve", type=click.Choice(["ask", "auto"]), default="ask", show_default=True,
               help="Who decides at the release gate.")  # fmt: skip
 @click.option("--budget", type=str, metavar="USD", help="The cap of this run in US dollars.")
