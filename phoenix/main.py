@@ -130,6 +130,17 @@ def up() -> None:
     up_command()
 
 
+@main.command()
+@click.option("--older-than", metavar="DAYS", help="Prune what ended, or was last used, so long ago.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and how many bytes.")
+@_JSON
+def prune(**options: Any) -> None:
+    """Remove finished runs from Prefect's history, their reports, and tools that nothing uses."""
+    from phoenix.prune import prune_command
+
+    prune_command(**options)
+
+
 @main.group()
 def db() -> None:
     """Migrate the database."""
