@@ -15,7 +15,7 @@ from schemas.calls import Message, Reply, Request
 from schemas.contract import Contract
 from schemas.errors import UnusableAnswer
 from schemas.fileblocks import FileBlockError, parse_file_blocks
-from schemas.policy import Tier
+from schemas.policy import Policy, Tier
 from schemas.prose import interface_text, srs_text
 from schemas.specification import Specification
 from schemas.srs import SRS
@@ -37,18 +37,21 @@ class Question:
     subject: str
     inputs: Mapping[str, str]
     sample: int = 0
-    tier: Tier | None = None
+    complexity: int | None = None
+    """The complexity of the work item that it is about; None for the whole run."""
+    attempt: int = 1
+    """How often its subject was tried: more than 1 after failed checks, never after a lost connection."""
     hints: str = ""
     """What memory recalled: shown to the agent, and no part of what its answer is recorded under."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Where agents are asked: the models, who pays, and which model serves each tier."""
+    """Where agents are asked: the models, who pays, and the policy that chooses among models."""
 
     models: Models
     scope: CallScope
-    tiers: Mapping[Tier, str]
+    policy: Policy
 
     async def ask_json(self, question: Question, answer: type[T]) -> T:
         """The agent's answer in its schema.
@@ -96,12 +99,13 @@ class Desk:
             raise ValueError(f"agent {agent.name} declares the inputs {agent.inputs}; differs: {missing}")
         named = digest({"agent": agent.name, "inputs": inputs})
         system, user = render_prompt(agent, inputs, named[:8], question.hints)
-        tier = question.tier or agent.tier
+        choice = self.policy.choice(agent.name, agent.tier, question.complexity, question.attempt)
         return Request(
             agent=agent.name,
             subject=question.subject,
-            tier=tier,
-            model=self.tiers[tier],
+            tier=choice.tier,
+            model=choice.model,
+            reason=choice.reason,
             messages=(Message(role="system", content=system), Message(role="user", content=user)),
             response_schema=schema_for(agent.answer) if agent.answer else None,
             max_output_tokens=agent.max_output_tokens,
@@ -189,8 +193,8 @@ def _fenced(name: str, text: str, fence: str) -> Fenced:
     return Fenced(f"<{name}-{fence}>\n{text.replace(fence, '-').rstrip()}\n</{name}-{fence}>")
 
 
-def fingerprint(agent: Agent, tiers: Mapping[Tier, str]) -> str:
+def fingerprint(agent: Agent, policy: Policy) -> str:
     """The digest of all about an agent that can change its answers: prompt, schema, and its models."""
     schema = schema_for(agent.answer) if agent.answer else None
-    models = {tier.value: model_identity(name) for tier, name in tiers.items()}
+    models = {tier.value: model_identity(policy.choice(agent.name, tier).model) for tier in Tier}
     return digest({"prompt": text_digest(prompt_text(agent.prompt)), "schema": schema, "models": models})

@@ -98,7 +98,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
                 brief=order.brief,
                 policy=policy,
                 database=database,
-                desk=Desk(models, scope, policy.models),
+                desk=Desk(models, scope, policy),
                 judge=Judge(Observed(sandbox, LISTENER.get()), tools),
                 home=settings.home,
                 cache=settings.cache,

@@ -55,6 +55,8 @@ def build_command(
     policy = Policy(
         mode=mode or "auto",
         models=settings.models(model),
+        pins=settings.pins(model),
+        strong_from=settings.strong_from,
         release_gate=approve,
         requirements_gate=approve,
         plan_gate=approve,
@@ -165,7 +167,7 @@ async def open_services(stack: AsyncExitStack, settings: Settings, order: "Build
     url = await stack.enter_async_context(database_url(settings))
     database = await stack.enter_async_context(await Database.open(url))
     async with Models(settings, database) as models:
-        for name in dict.fromkeys(order.policy.models.values()):
+        for name in order.policy.model_names():
             await models.check(name)
     return database
 
@@ -218,7 +220,7 @@ async def _tell(
 async def _record(database: "Database", run: str, order: "BuildOrder", path: Path) -> None:
     from services.models import model_identity, write_recording
 
-    answered_by = ", ".join(sorted({model_identity(name) for name in order.policy.models.values()}))
+    answered_by = ", ".join(sorted({model_identity(name) for name in order.policy.model_names()}))
     count = await write_recording(database, run, path, answered_by)
     click.echo(f"phoenix: {count} answers written to {path}", err=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import PhoenixError, Unreachable
+from schemas.policy import Policy
 from services.settings import Settings, read_settings
 
 
@@ -146,7 +147,7 @@ async def _model(settings: Settings) -> str:
     from services.database_url import database_url
     from services.models import Models
 
-    names = dict.fromkeys(settings.models().values())
+    names = Policy(models=settings.models(), pins=settings.pins()).model_names()
     async with (
         database_url(settings) as url,
         await Database.open(url) as database,

@@ -41,7 +41,7 @@ def main() -> None:
 @click.option(
     "--mode", type=click.Choice(["auto", "full", "lite"]), help="The path; triage chooses by default."
 )
-@click.option("--model", help="One model for every tier, such as openai:NAME or ollama:NAME.")
+@click.option("--model", help="One model for every tier and agent, such as openai:NAME or ollama:NAME.")
 @click.option("--approve", type=click.Choice(["ask", "auto"]), default="ask", show_default=True,
               help="Who decides at the release gate.")  # fmt: skip
 @click.option("--budget", type=str, metavar="USD", help="The cap of this run in US dollars.")
@@ -128,6 +128,17 @@ def up() -> None:
     from phoenix.up import up_command
 
     up_command()
+
+
+@main.command()
+@click.option("--older-than", metavar="DAYS", help="Prune what ended, or was last used, so long ago.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and how many bytes.")
+@_JSON
+def prune(**options: Any) -> None:
+    """Remove finished runs from Prefect's history, their reports, and tools that nothing uses."""
+    from phoenix.prune import prune_command
+
+    prune_command(**options)
 
 
 @main.group()

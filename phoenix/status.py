@@ -23,7 +23,7 @@ def status_command(name: str | None, as_json: bool) -> None:
 
 async def _status(name: str | None) -> dict[str, Any]:
     from phoenix.result import result_of
-    from services.database import Database, ledger, runs
+    from services.database import Database, ledger, runs, usage
     from services.database_url import database_url
 
     async with database_url(read_settings()) as url, await Database.open(url) as database:
@@ -32,6 +32,7 @@ async def _status(name: str | None) -> dict[str, Any]:
         async with database.transaction() as conn:
             run = await runs.find_run(conn, name)
             events = await ledger.events(conn, run=run.id)
+            asked = await usage.asked(conn, run.id)
         result = await result_of(database, run.id)
         steps = [
             {
@@ -44,7 +45,8 @@ async def _status(name: str | None) -> dict[str, Any]:
             for e in events
             if e.kind == "left"
         ]
-        return {**result, "steps": steps}
+        calls = [{**call.model_dump(), "cost_usd": plain(call.cost_usd)} for call in asked]
+        return {**result, "steps": steps, "calls": calls}
 
 
 async def _projects(database: Any) -> list[dict[str, Any]]:

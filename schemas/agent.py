@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from schemas.policy import Tier
+from schemas.policy import AgentName, Tier
 
 
 @dataclass(frozen=True)
 class Agent:
     """A specialist: a persona and rules in a prompt file, declared inputs, and the form of its answer."""
 
-    name: str
+    name: AgentName
     prompt: str
     """The prompt file's name below agents/prompts."""
     inputs: tuple[str, ...]

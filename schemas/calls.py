@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from schemas.base import Digest, Value, digest
-from schemas.policy import Tier
+from schemas.policy import OWN_TIER, Tier
 
 
 class Message(Value):
@@ -22,6 +22,8 @@ class Request(Value):
     tier: Tier
     model: str
     """The model's name with its provider, such as openai:gpt-5.1."""
+    reason: str = OWN_TIER
+    """Why it is this tier and model."""
     messages: tuple[Message, ...]
     response_schema: dict[str, Any] | None
     """The JSON Schema of the answer; None for plain text."""

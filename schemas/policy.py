@@ -11,6 +11,26 @@ from schemas.brief import FrontMatter
 
 Mode = Literal["auto", "full", "lite"]
 GateRule = Literal["ask", "auto"]
+AgentName = Literal[
+    "triage",
+    "planner",
+    "requirements_analyst",
+    "architect",
+    "decomposition",
+    "test_engineer",
+    "implementation",
+    "refactoring",
+    "integration_engineer",
+    "verification",
+    "supervisor",
+    "security",
+    "reviewer",
+    "documentation",
+]
+OWN_TIER = "agent's own tier"
+PINNED = "pinned by policy"
+PATIENT_ATTEMPTS = 2
+"""Attempts on the first tier before it rises."""
 
 
 class Tier(StrEnum):
@@ -25,12 +45,24 @@ class Tier(StrEnum):
         return {Tier.FAST: Tier.STANDARD}.get(self, Tier.STRONG)
 
 
+class Choice(Value):
+    """Which model is asked, and why."""
+
+    tier: Tier
+    model: str
+    reason: str
+
+
 class Policy(Value):
     """What is allowed: models, gates, caps and thresholds."""
 
     mode: Mode = "auto"
     models: dict[Tier, str]
     """The model name of each tier."""
+    pins: dict[AgentName, str] = Field(default_factory=dict)
+    """The model names of agents that are asked one model whatever their tier."""
+    strong_from: int = Field(default=8, ge=1, le=11)
+    """The least complexity of a work item whose agents start at the strong tier; 11 means none."""
     release_gate: GateRule = "ask"
     requirements_gate: GateRule = "auto"
     plan_gate: GateRule = "auto"
@@ -54,6 +86,21 @@ class Policy(Value):
     """Third-party distributions that generated code may import."""
     python: str = "3.11"
     """The oldest Python that a release supports."""
+
+    def choice(self, agent: AgentName, tier: Tier, complexity: int | None = None, attempt: int = 1) -> Choice:
+        """The model for an agent of a tier; more for a complex work item, and after checks that failed."""
+        reason = OWN_TIER
+        if complexity is not None and complexity >= self.strong_from and tier is not Tier.STRONG:
+            tier, reason = Tier.STRONG, f"complexity {complexity}"
+        for _ in range(attempt - PATIENT_ATTEMPTS):
+            if tier is not Tier.STRONG:
+                tier, reason = tier.next(), f"attempt {attempt} after failed checks"
+        model = self.pins.get(agent)
+        return Choice(tier=tier, model=model or self.models[tier], reason=PINNED if model else reason)
+
+    def model_names(self) -> tuple[str, ...]:
+        """Every model that may be asked."""
+        return tuple(dict.fromkeys((*self.models.values(), *self.pins.values())))
 
     def tightened_by(self, asks: FrontMatter) -> "Policy":
         """This policy with a brief's front matter applied; a brief can lower a cap or add a gate."""

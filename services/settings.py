@@ -1,15 +1,16 @@
 """Settings from the environment and .env, each with a default that needs no service."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigurationError
-from schemas.policy import Tier
+from schemas.policy import AgentName, Tier
 
 
 class Price(BaseModel):
@@ -43,6 +44,12 @@ class Settings(BaseSettings):
     model_fast: str | None = Field(None, alias="PHOENIX_MODEL_FAST")
     model_standard: str | None = Field(None, alias="PHOENIX_MODEL_STANDARD")
     model_strong: str | None = Field(None, alias="PHOENIX_MODEL_STRONG")
+    agent_models: Annotated[dict[AgentName, str], NoDecode] = Field(
+        default_factory=dict, alias="PHOENIX_AGENT_MODELS"
+    )
+    """JSON: agent to the model name that it is asked whatever its tier."""
+    strong_from: int = Field(8, ge=1, le=11, alias="PHOENIX_STRONG_FROM")
+    """The least complexity of a work item whose agents start at the strong tier; 11 means none."""
     model_timeout_s: float = Field(600, gt=0, alias="PHOENIX_MODEL_TIMEOUT")
     """Wall clock of one model call in seconds."""
     concurrent_calls: int = Field(16, ge=1, alias="PHOENIX_CONCURRENT_CALLS")
@@ -64,6 +71,22 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("agent_models", mode="before")
+    @classmethod
+    def _known_agents(cls, value: object) -> object:
+        agents = get_args(AgentName)
+        form = f'give JSON such as {{"reviewer": "openai:NAME"}} with agents among: {", ".join(agents)}'
+        try:
+            pins = json.loads(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            raise ValueError(f"not JSON; {form}") from None
+        if not isinstance(pins, dict) or not all(isinstance(name, str) for name in pins.values()):
+            raise ValueError(f"not one model name for each agent; {form}")
+        unknown = sorted(set(pins) - set(agents))
+        if unknown:
+            raise ValueError(f"there is no agent {unknown[0]!r}; {form}")
+        return pins
 
     @field_validator("home", "cache")
     @classmethod
@@ -89,6 +112,10 @@ class Settings(BaseSettings):
             )
         return chosen
 
+    def pins(self, override: str | None = None) -> dict[AgentName, str]:
+        """The model names of agents that are asked one model; none when one model is to answer all."""
+        return {} if override else self.agent_models
+
 
 def read_settings() -> Settings:
     """The settings of this process.
@@ -99,7 +126,10 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
+        problems = "; ".join(
+            f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_input=False)
+        )
         raise ConfigurationError(
             f"invalid setting: {problems}. Correct it in the environment or .env."
         ) from None

@@ -9,7 +9,6 @@ from schemas.conformance import contract_problems, import_problems, root_import_
 from schemas.contract import Contract
 from schemas.failure import Cause
 from schemas.lite import Green
-from schemas.policy import Tier
 from schemas.prose import sources_text
 from schemas.render import rendered_files
 from schemas.srs import SRS
@@ -18,8 +17,6 @@ from tasks.context import Work
 from tasks.stage import failed
 from tasks.suites import contracts_text
 
-STANDARD_ATTEMPTS = 2
-"""Attempts on the agent's own tier before it rises."""
 SHOWN_FAILURES = 12
 
 
@@ -38,6 +35,8 @@ class Assignment:
     contracts_below: tuple[Contract, ...] = ()
     code_below: tuple[SourceFile, ...] = ()
     """Accepted code of everything that the module builds on."""
+    complexity: int | None = None
+    """The work item's complexity."""
 
     def tree(self, candidate: Candidate) -> tuple[SourceFile, ...]:
         """The package with a candidate in its place."""
@@ -88,8 +87,15 @@ def _question(
         "previous": previous,
         "failures": failures,
     }
-    tier = IMPLEMENTATION.tier if attempt <= STANDARD_ATTEMPTS else Tier.STRONG
-    return Question(IMPLEMENTATION, assignment.subject, inputs, work.sample, tier, hints)
+    return Question(
+        IMPLEMENTATION,
+        assignment.subject,
+        inputs,
+        work.sample,
+        complexity=assignment.complexity,
+        attempt=attempt,
+        hints=hints,
+    )
 
 
 def static_problems(

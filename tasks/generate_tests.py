@@ -16,6 +16,6 @@ async def generate_tests(work: Work, *, item: ItemSpec, feedback: Notes) -> Red:
     if item.srs is None:
         raise ValueError(f"{item.id} has no bodies and needs no suite")
     path = f"tests/test_{item.contract.module}.py"
-    target = Target(item.id, item.srs, item.contract, item.needs, path)
+    target = Target(item.id, item.srs, item.contract, item.needs, path, item.complexity)
     suite, verdict = await write_suite(work, target, notes_text(feedback))
     return Red(suite=suite, verdict=verdict)

@@ -35,4 +35,4 @@ async def implement_code(
 def assignment_of(item: ItemSpec, suite: Suite, foundation: Foundation) -> Assignment:
     """An item as it is written and judged."""
     below = foundation.contracts, foundation.code
-    return Assignment(item.id, item.contract, suite, item.srs, item.needs, *below)
+    return Assignment(item.id, item.contract, suite, item.srs, item.needs, *below, item.complexity)

@@ -52,8 +52,11 @@ async def refactor(
 
     if clear and not before.worse_than(clear):
         return kept("kept as it was: clear already")
+    question = Question(
+        REFACTORING, assignment.subject, inputs, work.sample, complexity=assignment.complexity
+    )
     try:
-        files = await work.desk.ask_files(Question(REFACTORING, assignment.subject, inputs, work.sample))
+        files = await work.desk.ask_files(question)
     except UnusableAnswer as error:
         return kept(f"kept as it was: {error}")
     if not files or files == green.candidate.files:

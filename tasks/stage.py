@@ -140,14 +140,16 @@ class Stage(Generic[P, R]):
 
     def key(self, context: RunContext, inputs: dict[str, str], item: str = "") -> str:
         """The digest that names the stage's answer for these inputs."""
+        of_item = "item" in self.hints and self.agents
         return digest(
             {
                 "stage": self.state.value,
                 "version": self.version,
-                "agents": [fingerprint(agent, context.desk.tiers) for agent in self.agents],
+                "agents": [fingerprint(agent, context.policy) for agent in self.agents],
                 "tools": environment_name() if self.tools else None,
                 "sample": context.sample(self.state, item),
                 "inputs": {name: named for name, named in inputs.items() if name not in self.ignored},
+                **({"strong_from": context.policy.strong_from} if of_item else {}),
             }
         )
 

@@ -31,6 +31,8 @@ class Target:
     """What the module builds on; the tests see their stubs."""
     path: str | None = None
     """The one file to write; None leaves names and number to the agent."""
+    complexity: int | None = None
+    """The work item's complexity."""
 
 
 async def write_suite(work: Work, target: Target, feedback: str, hints: str = "") -> tuple[Suite, Verdict]:
@@ -47,10 +49,16 @@ async def write_suite(work: Work, target: Target, feedback: str, hints: str = ""
     }
     problems: list[str] = []
     written: tuple[SourceFile, ...] = ()
-    for _ in range(ROUNDS):
+    for attempt in range(1, ROUNDS + 1):
         told = _retry_text(problems, written) or feedback
         question = Question(
-            TEST_ENGINEER, target.subject, {**inputs, "feedback": told}, work.sample, hints=hints
+            TEST_ENGINEER,
+            target.subject,
+            {**inputs, "feedback": told},
+            work.sample,
+            complexity=target.complexity,
+            attempt=attempt,
+            hints=hints,
         )
         written = await work.desk.ask_files(question)
         problems = static_test_problems(written, target.contract, target.path)

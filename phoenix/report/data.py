@@ -67,6 +67,7 @@ class Story:
     """The current generation of each planned item's key."""
     spent: usage.RunUsage
     agents: tuple[usage.AgentUsage, ...]
+    calls: tuple[usage.Asked, ...]
     gates: tuple[Gate, ...]
     release: releases.Release | None
 
@@ -98,6 +99,7 @@ async def gather(database: Database, run: str) -> Story:
             accepted=await items.accepted_generations(conn, found.project, [p.key for p in planned]),
             spent=await usage.run_usage(conn, found.id),
             agents=tuple(await usage.usage_by_agent(conn, found.id)),
+            calls=tuple(await usage.asked(conn, found.id)),
             gates=await _gates(conn, found, visits),
             release=mine[0] if mine else None,
         )

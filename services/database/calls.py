@@ -70,6 +70,9 @@ async def tell(conn: AsyncConnection, run: str, request: Request) -> int:
         "subject": request.subject,
         "attempt": attempt,
         "inputs": request.inputs,
+        "tier": request.tier,
+        "model": request.model,
+        "reason": request.reason,
     }
     await conn.execute(insert(RunCall).values(row))
     return attempt

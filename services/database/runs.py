@@ -211,6 +211,21 @@ async def list_runs(conn: AsyncConnection, project: str | None = None, limit: in
     return [Run(**row._asdict()) for row in await conn.execute(query.limit(limit))]
 
 
+async def finished_runs(conn: AsyncConnection, before: datetime) -> list[Run]:
+    """The runs that ended for good before a time, the newest first."""
+    query = _runs().where(RunRow.state.in_(TERMINAL), RunRow.ended_at < before)
+    return [Run(**row._asdict()) for row in await conn.execute(query)]
+
+
+async def flow_runs_of_finished(conn: AsyncConnection, before: datetime) -> dict[str, str]:
+    """The Prefect flow runs that carried only runs that ended before a time, each with one of these runs."""
+    ended = select(RunRow.id).where(RunRow.state.in_(TERMINAL), RunRow.ended_at < before)
+    carried = select(Execution.flow_run, func.min(Execution.run)).where(Execution.flow_run.is_not(None))
+    grouped = carried.group_by(Execution.flow_run).having(func.bool_and(Execution.run.in_(ended)))
+    rows = await conn.execute(grouped.order_by(func.min(Execution.opened_at)))
+    return {str(flow_run): run for flow_run, run in rows}
+
+
 def _runs() -> Select[str, str, str, str, str, datetime, datetime | None]:
     columns = (RunRow.id, RunRow.project, RunRow.brief, RunRow.policy, RunRow.state)
     return select(*columns, RunRow.opened_at, RunRow.ended_at).order_by(RunRow.number.desc())

@@ -236,7 +236,7 @@ class ModelCallRow(Table):
 
 
 class RunCall(Table):
-    """That a run asked a request, and as which attempt of its agent and subject."""
+    """That a run asked a request, as which attempt of its agent and subject, of which model and why."""
 
     __tablename__ = "run_calls"
     run: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
@@ -245,6 +245,10 @@ class RunCall(Table):
     subject: Mapped[str]
     attempt: Mapped[int]
     inputs: Mapped[str]
+    tier: Mapped[str | None]
+    model: Mapped[str | None]
+    reason: Mapped[str | None]
+    """None, as the tier and the model, where an earlier version did not write it down."""
     replayed: Mapped[bool] = mapped_column(server_default=text("true"))
     """True as long as this run never sent the request to a provider."""
     charged: Mapped[Decimal] = _zero()

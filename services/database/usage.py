@@ -45,12 +45,38 @@ async def run_usage(conn: AsyncConnection, run: str) -> RunUsage:
     return RunUsage.model_validate(row._asdict())
 
 
+class Asked(Value):
+    """One call of a run: which model answered which question, and why that one."""
+
+    agent: str
+    subject: str
+    attempt: int
+    """Which question to this agent about this subject it was, repairs included."""
+    tier: str | None
+    model: str | None
+    reason: str | None
+    """None, as the tier and the model, where an earlier version did not write it down."""
+    replayed: bool
+    """Whether the ledger answered it."""
+    cost_usd: Decimal
+    """What this run was charged for it."""
+
+
+async def asked(conn: AsyncConnection, run: str) -> list[Asked]:
+    """The calls of a run by subject and agent, each in the order of its attempts."""
+    names = [name for name in Asked.model_fields if name != "cost_usd"]
+    columns = [getattr(RunCall, name) for name in names]
+    query = select(*columns, RunCall.charged.label("cost_usd")).where(RunCall.run == run)
+    rows = await conn.execute(query.order_by(RunCall.subject, RunCall.agent, RunCall.attempt))
+    return [Asked.model_validate(row._asdict()) for row in rows]
+
+
 class AgentUsage(Value):
     """The sums over one agent, tier and model of a run."""
 
     agent: str
     tier: str | None
-    """None when no provider was ever asked."""
+    """None where an earlier version asked no provider."""
     model: str | None
     calls: int
     replayed: int
@@ -64,7 +90,7 @@ async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
     """The usage of a run by agent, tier and model; what cost most comes first."""
     sent = RunCall.replayed.is_(False)
     done = sent & (Call.state == "done")
-    group = (RunCall.agent, Call.tier, Call.model)
+    group = (RunCall.agent, RunCall.tier, RunCall.model)
     cost = func.sum(RunCall.charged).label("cost_usd")
     query = select(
         *group,
@@ -76,7 +102,7 @@ async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
     )
     joined = query.join_from(RunCall, Call, Call.digest == RunCall.request, isouter=True)
     grouped = joined.where(RunCall.run == run).group_by(*group)
-    rows = await conn.execute(grouped.order_by(cost.desc(), RunCall.agent, Call.tier))
+    rows = await conn.execute(grouped.order_by(cost.desc(), RunCall.agent, RunCall.tier))
     return [AgentUsage.model_validate(row._asdict()) for row in rows]
 
 

@@ -1,6 +1,7 @@
 """The tools that run on generated code: one locked environment, made once and shared read-only by digest."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shutil
@@ -29,14 +30,26 @@ def environment_name() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
+def environment_folder(cache: Path) -> Path:
+    """Where the tool environment is."""
+    return cache / "toolchains" / environment_name()
+
+
+def mark_used(place: Path) -> None:
+    """Let the folder's time say when it was last used; a cache that may only be read keeps its time."""
+    with contextlib.suppress(OSError):
+        os.utime(place)
+
+
 async def tool_environment(cache: Path) -> Path:
     """The folder of the tool environment, made when missing.
 
     Raises:
         Unreachable: the tools cannot be installed.
     """
-    place = cache / "toolchains" / environment_name()
+    place = environment_folder(cache)
     if place.exists():
+        mark_used(place)
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))

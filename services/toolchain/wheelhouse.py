@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schemas.errors import Unreachable
-from services.toolchain import lock_text
+from services.toolchain import lock_text, mark_used
 
 BUILD_TOOLS = ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
 
@@ -21,14 +21,21 @@ def build_lock() -> str:
     return "\n".join(e for e in entries if e.split("==")[0] in BUILD_TOOLS) + "\n"
 
 
+def wheels_folder(cache: Path) -> Path:
+    """Where the wheels are."""
+    return cache / "wheels" / hashlib.sha256(build_lock().encode()).hexdigest()[:20]
+
+
 async def build_wheels(cache: Path, environment: Path) -> Mapping[str, bytes]:
     """The wheels by name, fetched with the tool environment's pip when they are missing.
 
     Raises:
         Unreachable: the wheels cannot be fetched.
     """
-    place = cache / "wheels" / hashlib.sha256(build_lock().encode()).hexdigest()[:20]
-    if not place.exists():
+    place = wheels_folder(cache)
+    if place.exists():
+        mark_used(place)
+    else:
         await _fetch(place, environment)
     return {wheel.name: wheel.read_bytes() for wheel in sorted(place.glob("*.whl"))}
 

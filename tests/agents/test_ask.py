@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import jinja2
 import pytest
@@ -17,9 +17,9 @@ from schemas.answers import TriageAnswer
 from schemas.base import digest
 from schemas.calls import Reply, Request, Usage
 from schemas.errors import UnusableAnswer
-from schemas.policy import Tier
+from schemas.policy import AgentName, Tier
 from services.models import CallScope, Models, schema_for, strict_problems
-from tests.builders import MODELS, contract, small_contract, source, srs
+from tests.builders import MODELS, contract, policy, small_contract, source, srs
 from tests.plans import specification
 
 AGENTS = [v for module in (lite, full) for v in vars(module).values() if isinstance(v, Agent)]
@@ -57,7 +57,7 @@ def reply(text: str, finish: str = "stop") -> Reply:
 
 def desk(*answers: str | Reply) -> tuple[Desk, Script]:
     script = Script(answers)
-    return Desk(cast(Models, script), cast(CallScope, None), MODELS), script
+    return Desk(cast(Models, script), cast(CallScope, None), policy()), script
 
 
 def texts_of(agent: Agent) -> dict[str, str]:
@@ -152,14 +152,31 @@ async def test_only_the_declared_inputs_are_taken(inputs: dict[str, str]) -> Non
     assert script.asked == []
 
 
-async def test_the_tier_of_a_question_chooses_the_model() -> None:
-    at, script = desk(GOOD)
-    await at.ask_json(about(tier=Tier.STRONG, sample=3), TriageAnswer)
-    assert (script.asked[0].model, script.asked[0].tier, script.asked[0].sample) == (
-        "openai:large",
-        Tier.STRONG,
-        3,
-    )
+async def test_the_complexity_and_the_attempt_choose_the_model_and_the_request_says_why() -> None:
+    at, script = desk(GOOD, GOOD, GOOD)
+    for more in ({}, {"complexity": 9}, {"attempt": 3}):
+        await at.ask_json(about(**more, sample=3), TriageAnswer)
+    assert [(r.tier, r.model, r.reason) for r in script.asked] == [
+        (Tier.FAST, "openai:small", "agent's own tier"),
+        (Tier.STRONG, "openai:large", "complexity 9"),
+        (Tier.STANDARD, "openai:middle", "attempt 3 after failed checks"),
+    ]
+    assert {r.sample for r in script.asked} == {3}
+
+
+async def test_a_pinned_agent_is_asked_its_model_at_every_tier() -> None:
+    script = Script([GOOD, GOOD])
+    at = Desk(cast(Models, script), cast(CallScope, None), policy(pins={"triage": "openai:mine"}))
+    for attempt in (1, 4):
+        await at.ask_json(about(attempt=attempt), TriageAnswer)
+    assert {(r.model, r.reason) for r in script.asked} == {("openai:mine", "pinned by policy")}
+
+
+async def test_a_repaired_answer_comes_from_the_same_model_for_the_same_reason() -> None:
+    at, script = desk("no idea", GOOD)
+    await at.ask_json(about(complexity=10), TriageAnswer)
+    first, second = script.asked
+    assert (second.model, second.tier, second.reason) == (first.model, Tier.STRONG, "complexity 10")
 
 
 async def test_equal_inputs_have_one_digest_in_any_order() -> None:
@@ -217,6 +234,7 @@ def test_every_answer_has_a_schema_that_strict_providers_take(agent: Agent) -> N
 
 def test_agents_have_names_of_their_own() -> None:
     assert len(AGENTS) == len({a.name for a in AGENTS}) == len({a.prompt for a in AGENTS}) == 14
+    assert {a.name for a in AGENTS} == set(get_args(AgentName))
     prompts = {p.name for p in files("agents").joinpath("prompts").iterdir() if p.name.endswith(".md")}
     assert {a.prompt for a in AGENTS} == prompts
 
@@ -299,7 +317,17 @@ def test_data_cannot_close_its_fence(data: str) -> None:
 
 
 def test_a_fingerprint_changes_with_the_prompt_the_schema_and_the_models() -> None:
-    one = fingerprint(lite.TRIAGE, MODELS)
-    assert one == fingerprint(lite.TRIAGE, dict(reversed(MODELS.items())))
-    assert one != fingerprint(lite.PLANNER, MODELS)
-    assert one != fingerprint(lite.TRIAGE, {**MODELS, Tier.FAST: "openai:other"})
+    one = fingerprint(lite.TRIAGE, policy())
+    assert one == fingerprint(lite.TRIAGE, policy(models=dict(reversed(MODELS.items()))))
+    assert one != fingerprint(lite.PLANNER, policy())
+    assert one != fingerprint(lite.TRIAGE, policy(models={**MODELS, Tier.FAST: "openai:other"}))
+
+
+def test_a_pin_changes_the_fingerprint_of_its_agent_alone_and_only_if_another_model_answers() -> None:
+    pinned = policy(pins={"triage": "openai:mine"})
+    assert fingerprint(lite.TRIAGE, pinned) != fingerprint(lite.TRIAGE, policy())
+    assert fingerprint(lite.PLANNER, pinned) == fingerprint(lite.PLANNER, policy())
+    others = policy(models=dict.fromkeys(Tier, "openai:other"), pins={"triage": "openai:mine"})
+    assert fingerprint(lite.TRIAGE, others) == fingerprint(lite.TRIAGE, pinned)
+    one = policy(models=dict.fromkeys(Tier, "openai:mine"))
+    assert fingerprint(lite.TRIAGE, one) == fingerprint(lite.TRIAGE, pinned)

@@ -113,7 +113,7 @@ async def _telling(database: Database, script: Script) -> Telling:
         brief=BRIEF,
         policy=policy,
         database=database,
-        desk=Desk(cast(Models, script), CallScope(run, "", BRIEF.slug, ()), MODELS),
+        desk=Desk(cast(Models, script), CallScope(run, "", BRIEF.slug, ()), policy),
         judge=cast(Judge, object()),
         home=Path("/nowhere"),
         cache=Path("/nowhere"),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.brief import FrontMatter
-from schemas.policy import Policy, Tier, money
-from tests.builders import policy
+from schemas.policy import OWN_TIER, Choice, Policy, Tier, money
+from tests.builders import MODELS, policy
 
 CAPS = st.none() | st.decimals(0, 1000, places=2)
 
@@ -49,11 +49,47 @@ def test_a_tightened_policy_is_still_valid() -> None:
         {"repairs": 6},
         {"lite_up_to": 11},
         {"mode": "x"},
+        {"strong_from": 12},
+        {"pins": {"nobody": "openai:x"}},
     ],
 )
 def test_a_policy_out_of_bounds_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         policy(**bad)
+
+
+@pytest.mark.parametrize(
+    ("complexity", "attempt", "tier", "reason"),
+    [
+        (None, 1, Tier.STANDARD, OWN_TIER),
+        (7, 2, Tier.STANDARD, OWN_TIER),
+        (8, 1, Tier.STRONG, "complexity 8"),
+        (10, 4, Tier.STRONG, "complexity 10"),
+        (7, 3, Tier.STRONG, "attempt 3 after failed checks"),
+        (None, 4, Tier.STRONG, "attempt 4 after failed checks"),
+    ],
+)
+def test_complexity_chooses_the_first_tier_and_failed_checks_raise_it(
+    complexity: int | None, attempt: int, tier: Tier, reason: str
+) -> None:
+    choice = policy().choice("implementation", Tier.STANDARD, complexity, attempt)
+    assert choice == Choice(tier=tier, model=MODELS[tier], reason=reason)
+
+
+def test_a_fast_agent_rises_step_by_step_and_a_strong_one_keeps_its_own_tier() -> None:
+    risen = [policy().choice("documentation", Tier.FAST, None, n) for n in (2, 3, 4)]
+    assert [c.tier for c in risen] == [Tier.FAST, Tier.STANDARD, Tier.STRONG]
+    assert policy().choice("architect", Tier.STRONG, 9, 9).reason == OWN_TIER
+
+
+def test_nothing_starts_at_the_strong_tier_from_eleven_on() -> None:
+    assert policy(strong_from=11).choice("implementation", Tier.STANDARD, 10).tier is Tier.STANDARD
+
+
+def test_a_pin_is_one_of_the_models_that_may_be_asked() -> None:
+    pinned = policy(pins={"reviewer": "openai:mine", "security": "openai:small"})
+    assert pinned.model_names() == ("openai:small", "openai:middle", "openai:large", "openai:mine")
+    assert pinned.choice("reviewer", Tier.STANDARD).model == "openai:mine"
 
 
 def test_a_tier_rises_to_the_strongest_and_stays() -> None:

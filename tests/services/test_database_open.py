@@ -16,14 +16,44 @@ pytestmark = pytest.mark.services
 
 
 async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
-    assert await migrate.current(database_url) == (None, "0002")
-    assert await migrate.upgrade(database_url) == ("0002", "0002")
-    assert await migrate.upgrade(database_url) == ("0002", "0002")
-    assert await migrate.downgrade(database_url, "base") == (None, "0002")
+    assert await migrate.current(database_url) == (None, "0003")
+    assert await migrate.upgrade(database_url) == ("0003", "0003")
+    assert await migrate.upgrade(database_url) == ("0003", "0003")
+    assert await migrate.downgrade(database_url, "base") == (None, "0003")
     with psycopg.connect(database_url) as conn:
         left = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     assert left == [("alembic_version",)]
-    assert (await migrate.upgrade(database_url)).database == "0002"
+    assert (await migrate.upgrade(database_url)).database == "0003"
+
+
+async def test_calls_of_before_0003_get_the_tier_and_model_that_are_known_and_lose_them_again(
+    database_url: str,
+) -> None:
+    await migrate.upgrade(database_url)
+    await migrate.downgrade(database_url, "0002")
+    with psycopg.connect(database_url) as conn:
+        conn.execute("INSERT INTO projects (slug, title, head) VALUES ('p', 'P', 'h')")
+        conn.execute("INSERT INTO briefs (project, digest, brief) VALUES ('p', 'b', '{}')")
+        conn.execute(
+            "INSERT INTO runs (id, project, brief, policy, policy_body, state) "
+            "VALUES ('r', 'p', 'b', 'x', '{}', 'TRIAGE')"
+        )
+        conn.execute(
+            "INSERT INTO model_calls (digest, state, agent, subject, tier, model, request, estimate, owner, "
+            "run, attempts) VALUES ('paid', 'failed', 'triage', 'run', 'fast', 'openai:m', '', 0, '', 'r', 1)"
+        )
+        for number, named in enumerate(("paid", "refused"), 1):
+            conn.execute(
+                "INSERT INTO run_calls (run, request, agent, subject, attempt, inputs) "
+                "VALUES ('r', %s, 'triage', 'run', %s, '')",
+                (named, number),
+            )
+    await migrate.upgrade(database_url)
+    with psycopg.connect(database_url) as conn:
+        told = conn.execute("SELECT tier, model, reason FROM run_calls ORDER BY attempt").fetchall()
+    assert told == [("fast", "openai:m", None), (None, None, None)]
+    assert (await migrate.downgrade(database_url, "0001")).database == "0001"
+    assert (await migrate.upgrade(database_url)).database == "0003"
 
 
 async def test_the_migrations_make_exactly_the_declared_tables(database: Database) -> None:

@@ -25,6 +25,8 @@ from services.database.runs import (
     brief_of,
     executing,
     find_run,
+    finished_runs,
+    flow_runs_of_finished,
     list_runs,
     open_execution,
     open_run,
@@ -45,6 +47,28 @@ async def test_an_unfinished_run_of_the_same_brief_and_policy_is_continued(datab
         assert await policy_of(conn, stricter.id) == ask_first
     assert (first.continued, again.continued, again.id) == (False, True, first.id)
     assert len({first.id, other.id, stricter.id}) == 3
+
+
+async def test_a_flow_run_is_old_when_every_run_that_it_carried_is(database: Database) -> None:
+    old, new = await new_run(database, "old"), await new_run(database, "new")
+    async with database.transaction() as conn:
+        for run, carriers in ((old, ("alone", "shared")), (new, ("shared", "fresh"))):
+            for carrier in carriers:
+                execution = await open_execution(conn, run.id, carrier)
+        await open_execution(conn, old.id)
+        await ledger.transition(
+            conn,
+            run=old.id,
+            execution=execution,
+            outcome="cancel",
+            target=State.CANCELLED,
+            actor="t",
+            payload={},
+        )
+        now = datetime.now(UTC)
+        for before, ended in ((now + timedelta(days=1), [old.id]), (now - timedelta(days=1), [])):
+            assert [run.id for run in await finished_runs(conn, before)] == ended
+            assert await flow_runs_of_finished(conn, before) == ({"alone": old.id} if ended else {})
 
 
 async def test_a_finished_run_is_not_continued(database: Database) -> None:

@@ -61,13 +61,14 @@ def work_in(
 ) -> Work:
     """What a stage's body gets; a service that is not given must not be touched."""
     models = cast(Models, script or Script())
+    allowed = policy or Policy(models=MODELS)
     context = RunContext(
         run=run,
         execution="execution-1",
         brief=BRIEF,
-        policy=policy or Policy(models=MODELS),
+        policy=allowed,
         database=cast(Database, object()),
-        desk=Desk(models, CallScope(run, "execution-1", "pairs", ()), MODELS),
+        desk=Desk(models, CallScope(run, "execution-1", "pairs", ()), allowed),
         judge=judge or cast(Judge, object()),
         home=Path("/nowhere"),
         cache=Path("/nowhere"),

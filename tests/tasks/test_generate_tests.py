@@ -70,6 +70,17 @@ async def test_tests_that_stay_unusable_are_the_items_failure() -> None:
     assert (found.cause, found.item) == (Cause.BAD_TEST, "WI-2")
 
 
+async def test_a_complex_item_is_tested_by_the_strong_tier_and_failed_checks_raise_it() -> None:
+    for complexity, tiers in ((9, ["strong"] * 3), (7, ["standard", "standard", "strong"])):
+        script = Script(test_engineer=[block("tests/test_receipt.py", RECEIPT_TESTS)] * 3)
+        item = MONEY.model_copy(update={"complexity": complexity})
+        with pytest.raises(StageFailed):
+            await generate_tests.body(
+                work_in(State.GENERATE_TESTS, script, item="WI-2"), item=item, feedback=()
+            )
+        assert [r.tier for r in script.asked] == tiers
+
+
 async def test_an_item_without_bodies_has_no_suite() -> None:
     types = item_spec(wbs(), specification(), "WI-1")
     with pytest.raises(ValueError, match="WI-1 has no bodies"):

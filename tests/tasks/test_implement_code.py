@@ -29,11 +29,13 @@ GOOD = block("src/shop/receipt.py", RECEIPT_CODE)
 WRONG = block("src/shop/receipt.py", RECEIPT_CODE.replace('f"total {', 'f"sum {'))
 
 
-async def implemented(judge: Judge, *answers: str, attempts: int = 2) -> tuple[Green, Script]:
+async def implemented(
+    judge: Judge, *answers: str, attempts: int = 2, complexity: int = 3
+) -> tuple[Green, Script]:
     script = Script(implementation=list(answers))
     green = await implement_code.body(
         work_in(State.IMPLEMENT_CODE, script, judge, item="WI-3"),
-        item=item_spec(wbs(), specification(), "WI-3"),
+        item=item_spec(wbs(), specification(), "WI-3").model_copy(update={"complexity": complexity}),
         suite=receipt_suite(),
         foundation=FOUNDATION,
         attempts=attempts,
@@ -67,6 +69,12 @@ async def test_a_bad_candidate_is_shown_its_failure(judge: Judge, bad: str, prob
     green, script = await implemented(judge, bad, GOOD)
     assert green.attempts == 2
     assert problem in script.told("implementation", "failures")[1]
+
+
+async def test_a_complex_item_starts_at_the_strong_tier(judge: Judge) -> None:
+    for complexity, tier, reason in ((7, "standard", "agent's own tier"), (8, "strong", "complexity 8")):
+        _, script = await implemented(judge, GOOD, complexity=complexity)
+        assert [(r.tier, r.reason) for r in script.asked] == [(tier, reason)]
 
 
 async def test_code_that_stays_wrong_is_the_items_failure(judge: Judge) -> None:

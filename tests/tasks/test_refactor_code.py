@@ -23,11 +23,13 @@ def candidate(code: str) -> Candidate:
     return Candidate(files=(SourceFile(path="src/shop/receipt.py", text=code),))
 
 
-async def refactored(judge: Judge, code: str, *answers: str) -> tuple[Refactored, Script]:
+async def refactored(
+    judge: Judge, code: str, *answers: str, complexity: int = 3
+) -> tuple[Refactored, Script]:
     script = Script(refactoring=list(answers))
     answer = await refactor_code.body(
         work_in(State.REFACTOR_CODE, script, judge, item="WI-3"),
-        item=item_spec(wbs(), specification(), "WI-3"),
+        item=item_spec(wbs(), specification(), "WI-3").model_copy(update={"complexity": complexity}),
         suite=receipt_suite(),
         green=Green(candidate=candidate(code), verdict=verdict(), attempts=1),
         foundation=Foundation(contracts=(UNITS, MONEY), code=(MONEY_FILE,)),
@@ -51,6 +53,11 @@ async def test_better_code_that_stays_green_on_the_code_below_is_taken(judge: Ju
     assert (found.before.lint, found.after.lint) == (1, 0)
     assert [r.subject for r in script.asked] == ["WI-3"]
     assert script.told("refactoring", "findings") == ["line 5: F401 `math` imported but unused"]
+
+
+async def test_a_complex_item_is_refactored_by_the_strong_tier(judge: Judge) -> None:
+    _, script = await refactored(judge, ROUGH, "NO CHANGE", complexity=9)
+    assert [(r.tier, r.reason) for r in script.asked] == [("strong", "complexity 9")]
 
 
 async def test_code_that_behaves_otherwise_is_refused(judge: Judge) -> None:

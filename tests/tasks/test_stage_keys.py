@@ -15,7 +15,7 @@ from agents.lite import SECURITY, TRIAGE
 from schemas.base import canonical_json
 from schemas.errors import BudgetExceeded, PhoenixError, Unreachable, UnusableAnswer
 from schemas.failure import Cause, Feedback, Strategy
-from schemas.policy import Tier
+from schemas.policy import Policy, Tier
 from schemas.stages import Assembly
 from schemas.stateflow import PER_ITEM, STAGES, TRANSITIONS, State
 from schemas.wbs import item_spec
@@ -188,15 +188,29 @@ def test_the_key_changes_with_version_state_tools_prompt_and_answer_schema(other
 
 def test_the_key_changes_with_the_sample_and_the_model_and_not_with_the_run_or_order() -> None:
     context = work_in(State.TRIAGE).context
-    stronger = replace(context.desk, tiers=MODELS | {Tier.FAST: "ollama:other"})
+    other = Policy(models=MODELS | {Tier.FAST: "ollama:other"})
     assert key(sample=1) != key()
     assert triage.key(context, INPUTS, "WI-2") == key()
     halted = replace(context, samples={(State.TRIAGE, "WI-2"): 1})
     assert triage.key(halted, INPUTS) == triage.key(halted, INPUTS, "WI-3") == key()
     assert triage.key(halted, INPUTS, "WI-2") == key(sample=1)
-    assert triage.key(replace(context, desk=stronger), INPUTS) != key()
+    assert triage.key(replace(context, policy=other), INPUTS) != key()
     assert key(run="run-2") == key()
     assert triage.key(context, dict(reversed(INPUTS.items()))) == key()
+
+
+def test_a_pin_changes_the_keys_of_its_agents_stages_alone() -> None:
+    context, pins = work_in(State.TRIAGE).context, Policy(models=MODELS, pins={"refactoring": "ollama:own"})
+    pinned = replace(context, policy=pins)
+    changed = {s for s, found in stages().items() if found.key(pinned, {}) != found.key(context, {})}
+    assert changed == {State.REFACTOR_AND_DOCUMENT, State.REFACTOR_CODE}
+
+
+def test_the_complexity_that_starts_at_the_strong_tier_is_in_the_keys_of_the_stages_that_it_is_for() -> None:
+    context, lower = work_in(State.TRIAGE).context, Policy(models=MODELS, strong_from=5)
+    other = replace(context, policy=lower)
+    changed = {s for s, found in stages().items() if found.key(other, {}) != found.key(context, {})}
+    assert changed == {State.GENERATE_TESTS, State.IMPLEMENT_CODE, State.REFACTOR_CODE}
 
 
 def test_stages_that_run_tools_are_keyed_by_the_tool_environment() -> None:
