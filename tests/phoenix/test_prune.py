@@ -79,6 +79,16 @@ def history(platform: Platform, run: str) -> dict[str, int]:
     return {what: len(asyncio.run(platform.api(what, which))) for what, which in asked.items()}
 
 
+def written_history(platform: Platform, run: str) -> dict[str, int]:
+    """How much the Prefect server has of a run, once it has written down what it was told."""
+    found = history(platform, run)
+    while True:
+        time.sleep(2)
+        if (again := history(platform, run)) == found:
+            return found
+        found = again
+
+
 def built(served: dict[str, str], brief: str, text: str, approve: str = "auto") -> str:
     """The id of the run of a brief."""
     Path(brief).write_text(text)
@@ -97,7 +107,7 @@ def test_old_finished_runs_and_unused_tools_go_and_nothing_that_was_paid_for(
         let_pass(platform, 40, run)
     gone, kept = a_cache(tmp_path / "cache")
     env = {**served, "PHOENIX_CACHE": str(tmp_path / "cache")}
-    before = {run: history(platform, run) for run in (old, new, waiting)}
+    before = {run: written_history(platform, run) for run in (old, new, waiting)}
     ledger, told = rows(platform), phoenix("status", old, "--json", env=served).out
     pages = {run: tmp_path / "home" / "reports" / f"{run}.html" for run in before}
     size = pages[old].stat().st_size
