@@ -238,7 +238,7 @@ FINAL: dict[str, tuple[Play, type[PhoenixError], str]] = {
 async def test_a_final_fault_is_one_clear_error_after_one_call(embedded: Database, fault: str) -> None:
     script, kind, text = FINAL[fault]
     with ModelServer(script) as server:
-        async with bench(embedded, settings(server)) as b:
+        async with bench(embedded, settings(server, PHOENIX_MODEL_TIMEOUT=10)) as b:
             with pytest.raises(kind, match=text) as caught:
                 await b.ask(request())
             assert KEY not in str(caught.value) and caught.value.__cause__ is None
