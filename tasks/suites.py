@@ -64,7 +64,7 @@ async def write_suite(work: Work, target: Target, feedback: str, hints: str = ""
         problems = static_test_problems(written, target.contract, target.path)
         if problems:
             continue
-        found, verdict = await work.judge.first_run("stub", stub, written, stub=True)
+        found, verdict = await work.judge.first_run("stub", stub, written)
         problems = collection_problems(found, target.srs.criterion_ids()) or list(red_problems(verdict))
         if not problems:
             files = tuple(sorted(written, key=lambda f: f.path))

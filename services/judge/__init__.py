@@ -43,14 +43,11 @@ class Judge:
         return Collection.of(Report.read(await self._run("collect", code, tests, ())))
 
     async def first_run(
-        self, subject: str, code: Iterable[SourceFile], tests: Iterable[SourceFile], *, stub: bool = False
+        self, subject: str, code: Iterable[SourceFile], tests: Iterable[SourceFile]
     ) -> tuple["Collection", Verdict]:
-        """What pytest finds in a suite, and the verdict of all of it.
-
-        Over a stub every test shall fail, so the simplest counterexample of a property is not looked for.
-        """
+        """What pytest finds in a suite, and the verdict of all of it."""
         files = (*tests, CANARY)
-        outcome = await self._run("stub" if stub else "run", code, files, ())
+        outcome = await self._run("run", code, files, ())
         report = Report.read(outcome)
         wanted = tuple(sorted(set(report.proves) - {CANARY_ID}))
         return Collection.of(report), verdict_of(subject, report, wanted, outcome.confinement)

@@ -32,9 +32,10 @@ WORDS = re.compile(r"\b(text|characters|from_regex|from_type|builds|emails|urls|
 def warm(canary):
     """Load what every child would load again, and see one test through."""
     import hypothesis.internal.conjecture.engine  # noqa: F401
-    from hypothesis import given, strategies
+    from hypothesis import Phase, given, strategies
 
-    judge_driver.settle(**judge_driver.QUICK, max_examples=EXAMPLES)
+    phases = [Phase.explicit, Phase.generate]
+    judge_driver.settle(phases=phases, report_multiple_bugs=False, max_examples=EXAMPLES)
     paths, modules = [*sys.path], {*sys.modules}
     judge_driver.session(str(OUT / "warm.jsonl"), [canary])
     sys.path[:] = paths
