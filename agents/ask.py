@@ -16,7 +16,7 @@ from schemas.contract import Contract
 from schemas.errors import UnusableAnswer
 from schemas.fileblocks import FileBlockError, parse_file_blocks
 from schemas.policy import Policy, Tier
-from schemas.prose import interface_text, srs_text
+from schemas.prose import face_text, interface_text, srs_text
 from schemas.specification import Specification
 from schemas.srs import SRS
 from services.models import CallScope, Models, lift_json, model_identity, schema_for
@@ -166,9 +166,7 @@ def render_prompt(agent: Agent, inputs: Mapping[str, str], fence: str, hints: st
     views = {
         "fence": lambda name, text: _fenced(name, text, fence),
         "interface": lambda text: interface_text(Contract.model_validate_json(str(text))),
-        "interfaces": lambda text: "\n\n".join(
-            map(interface_text, _CONTRACTS.validate_json(str(text) or "[]"))
-        ),
+        "interfaces": lambda text: "\n\n".join(map(face_text, _CONTRACTS.validate_json(str(text) or "[]"))),
         "requirements": lambda text: srs_text(_SPECIFICATION.validate_json(str(text))) if text else "",
     }
     shown = {**dict.fromkeys(agent.optional, ""), **inputs}
