@@ -1,6 +1,7 @@
 """What humans were asked and decided; a question is bound to the digest of its subject."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,10 @@ class Asked(Value):
     comment: str | None
     decided_at: datetime | None
 
+    def over(self) -> bool:
+        """Whether nobody can decide it any more, and nobody has."""
+        return self.decision is None and self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
 
 async def ask(
     conn: AsyncConnection,
@@ -48,7 +53,7 @@ async def ask(
     """The id of the question; one about the same subject that is open or decided is not asked again."""
     await conn.execute(ledger.lock_project(project))
     last = await decision_for(conn, project, gate, subject_digest)
-    if last and (last.decision or last.expires_at is None or last.expires_at > datetime.now(UTC)):
+    if last and not last.over():
         return last.id
     identity = uuid.uuid4().hex[:8]
     number = last.ask + 1 if last else 1
@@ -114,6 +119,12 @@ async def decide(
         },
     )
     return True
+
+
+async def withdraw(conn: AsyncConnection, identities: Iterable[str]) -> None:
+    """Let open questions expire now; what was decided stays."""
+    gone = update(Approval).where(Approval.id.in_(list(identities)), Approval.decision.is_(None))
+    await conn.execute(gone.values(expires_at=func.now()))
 
 
 async def get_approval(conn: AsyncConnection, approval_id: str) -> Asked:

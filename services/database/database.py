@@ -19,6 +19,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.locks = make_engine(engine.url, at_most=None, isolation_level="AUTOCOMMIT")
 
     @classmethod
@@ -49,6 +50,13 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection whose work is committed as a whole, or not at all; do not nest them."""
         async with self.engine.begin() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that commits each statement in the same round trip, so that a row which everybody
+        shares is not locked while a busy client gets round to its commit."""
+        async with self._at_once.connect() as conn:
             yield conn
 
     async def __aenter__(self) -> "Database":

@@ -1,6 +1,7 @@
 """Work items as runs planned them, and the accepted generation of each item key."""
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.base import Digest, Value
 from services.database import ledger
+from services.database.database import Database
+from services.database.session_lock import LEASE_S, lock_key, session_lock
 from services.database.tables import Generation, WorkItem
 
 GENERATION = ("project", "key", "suite", "candidate", "evidence", "run")
@@ -62,6 +65,20 @@ async def accept(conn: AsyncConnection, accepted: Accepted) -> None:
     superseded = update(Generation).where(*current, Generation.superseded_at.is_(None))
     await conn.execute(superseded.values(superseded_at=func.now()))
     await conn.execute(insert(Generation).values(accepted.model_dump()))
+
+
+def developing(db: Database, project: str, key: str) -> AbstractAsyncContextManager[bool]:
+    """Whether this process alone works on the item now; no waiting.
+
+    A holder that dies frees the item at once, and one that hangs when its lease is over. If it wakes up
+    again, both work on the item: at worst a stage is done twice, and the later acceptance counts.
+    """
+    return session_lock(db.locks, item_lock(project, key), wait=False, lease_s=LEASE_S)
+
+
+def item_lock(project: str, key: str) -> int:
+    """The number of the lock that whoever develops an item holds."""
+    return lock_key("item", f"{project}:{key}")
 
 
 async def accepted_generations(

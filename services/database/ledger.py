@@ -1,10 +1,10 @@
 """The append-only ledger: one hash chain per project, written in the transaction of what it announces."""
 
-import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.base import canonical_json
@@ -12,6 +12,21 @@ from schemas.errors import InputError, PhoenixError, TransitionRefused
 from schemas.events import GENESIS, Event, EventKind
 from schemas.stateflow import TERMINAL, State, allowed
 from services.database.tables import EventRow, Project, RunRow
+
+_APPEND = text("""
+WITH chain AS MATERIALIZED (
+    SELECT sequence + 1 AS sequence, head FROM projects WHERE slug = :project FOR NO KEY UPDATE
+), marked AS (
+    SELECT sequence, head, encode(sha256(convert_to(
+        :before || head || :between || sequence || :after, 'UTF8')), 'hex') AS hash FROM chain
+), moved AS (
+    UPDATE projects SET sequence = marked.sequence, head = marked.hash FROM marked WHERE slug = :project
+)
+INSERT INTO events (project, sequence, run, execution, kind, from_state, to_state, actor, payload, at,
+    previous, hash)
+SELECT :project, sequence, :run, :execution, :kind, :from_state, :to_state, :actor, CAST(:payload AS jsonb),
+    :at, head, hash FROM marked
+""")
 
 
 async def append(
@@ -25,29 +40,28 @@ async def append(
     payload: dict[str, Any],
     from_state: State | None = None,
     to_state: State | None = None,
-) -> Event:
-    """The event, appended to its project's chain; the project's row stays locked until the commit."""
-    row = (await conn.execute(lock_project(project))).one_or_none()
-    if row is None:
-        raise InputError(f"no project {project!r} in this database. 'phoenix status' lists the projects.")
-    event = Event(
-        project=project,
-        sequence=row.sequence + 1,
-        run=run,
-        execution=execution,
-        kind=kind,
-        from_state=from_state,
-        to_state=to_state,
-        actor=_storable(actor),
-        payload=json.loads(canonical_json(_storable(payload))),
-        at=datetime.now(UTC).isoformat(timespec="microseconds"),
-        previous=row.head,
+) -> None:
+    """Append an event to its project's chain, in one statement; the project's row stays locked until the
+    commit, so this comes last in a transaction that others might wait for."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    first = {
+        "actor": _storable(actor),
+        "at": at,
+        "execution": execution,
+        "from_state": from_state,
+        "kind": kind,
+    }
+    row = {**first, "project": project, "run": run, "to_state": to_state}
+    body = canonical_json(_storable(payload)).decode()
+    # The event in its canonical form (Event.hash), but for the two fields that the chain decides.
+    before = canonical_json(first).decode()[:-1] + f',"payload":{body},"previous":"'
+    between = '",' + canonical_json({"project": project, "run": run}).decode()[1:-1] + ',"sequence":'
+    after = "," + canonical_json({"to_state": to_state}).decode()[1:]
+    done = await conn.execute(
+        _APPEND, {**row, "payload": body, "before": before, "between": between, "after": after}
     )
-    mark = event.hash()
-    await conn.execute(insert(EventRow).values(**event.model_dump(), hash=mark))
-    moved = update(Project).where(Project.slug == project).values(sequence=event.sequence, head=mark)
-    await conn.execute(moved)
-    return event
+    if done.rowcount == 0:
+        raise InputError(f"no project {project!r} in this database. 'phoenix status' lists the projects.")
 
 
 def lock_project(project: str) -> Select[int, str]:
@@ -101,24 +115,24 @@ async def transition(
 async def item_transition(
     conn: AsyncConnection,
     *,
+    project: str,
     run: str,
     execution: str,
+    item: str,
+    origin: State,
     outcome: str,
     target: State,
     actor: str,
-    payload: dict[str, Any],
 ) -> None:
-    """Announce that a work item of a run, named in the payload with its origin, has moved.
+    """Announce that a work item of a run has moved.
 
     Raises:
         TransitionRefused: the StateFlow table does not allow it.
     """
-    origin = State(payload["origin"])
     if not allowed(origin, outcome, target):
         raise TransitionRefused(
-            f"run {run}, {payload['item']}: the StateFlow does not allow {origin} --{outcome}--> {target}."
+            f"run {run}, {item}: the StateFlow does not allow {origin} --{outcome}--> {target}."
         )
-    project = (await conn.execute(select(RunRow.project).where(RunRow.id == run))).scalar_one()
     await append(
         conn,
         project=project,
@@ -128,13 +142,21 @@ async def item_transition(
         from_state=origin,
         to_state=target,
         actor=actor,
-        payload={"item": payload["item"], "outcome": outcome},
+        payload={"item": item, "outcome": outcome},
     )
 
 
-async def events(conn: AsyncConnection, *, run: str | None = None, project: str | None = None) -> list[Event]:
-    """The events of a run, a project, or all, in the order of their chains."""
+async def events(
+    conn: AsyncConnection,
+    *,
+    run: str | None = None,
+    project: str | None = None,
+    after: int = 0,
+    kinds: Iterable[EventKind] = EventKind,
+) -> list[Event]:
+    """The events of a run, a project, or all, after a sequence, in the order of their chains."""
     query = select(EventRow).order_by(EventRow.project, EventRow.sequence)
+    query = query.where(EventRow.sequence > after, EventRow.kind.in_(tuple(kinds)))
     if run is not None:
         query = query.where(EventRow.run == run)
     if project is not None:

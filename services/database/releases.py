@@ -1,5 +1,6 @@
 """Releases: accepted source trees, with what they are made of."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.base import Digest, Value
 from schemas.events import EventKind
 from services.database import ledger
+from services.database.database import Database
+from services.database.session_lock import LEASE_S, lock_key, session_lock
 from services.database.tables import ReleaseRow
 
 Status = Literal["promoted", "kept"]
@@ -28,6 +31,11 @@ class Release(Value):
     supersedes: str | None
     status: Status
     released_at: datetime
+
+
+def releasing(db: Database, project: str) -> AbstractAsyncContextManager[bool]:
+    """One run of a project at a time takes a version, writes the tree and records the release."""
+    return session_lock(db.locks, lock_key("release", project), lease_s=LEASE_S)
 
 
 async def record_release(

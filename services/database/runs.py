@@ -40,7 +40,7 @@ class Run(Value):
 
 
 async def open_run(conn: AsyncConnection, brief: Brief, policy: Policy) -> Run:
-    """The project's newest unfinished run of this brief and policy, else a new one."""
+    """The project's newest unfinished run of this brief and policy, else a new one; caps may differ."""
     await _write_brief(conn, brief)
     query = _runs().where(
         RunRow.project == brief.slug,
@@ -49,7 +49,11 @@ async def open_run(conn: AsyncConnection, brief: Brief, policy: Policy) -> Run:
         RunRow.state.not_in(TERMINAL),
     )
     row = (await conn.execute(query.limit(1))).one_or_none()
-    return Run(**row._asdict()) if row else await _new_run(conn, brief, policy)
+    if row is None:
+        return await _new_run(conn, brief, policy)
+    continued = update(RunRow).where(RunRow.id == row.id)
+    await conn.execute(continued.values(policy_body=policy.model_dump(mode="json")))
+    return Run(**row._asdict())
 
 
 async def _write_brief(conn: AsyncConnection, brief: Brief) -> None:
@@ -92,9 +96,21 @@ async def brief_of(conn: AsyncConnection, run: str) -> Brief:
 
 
 async def policy_of(conn: AsyncConnection, run: str) -> Policy:
-    """The policy that a run was opened with."""
+    """The policy that a run was last carried on with."""
     query = select(RunRow.policy_body).where(RunRow.id == run)
     return Policy.model_validate((await conn.execute(query)).scalar_one())
+
+
+async def run_of_execution(conn: AsyncConnection, execution: str) -> str:
+    """The run that an execution carries.
+
+    Raises:
+        InputError: there is no such execution.
+    """
+    run = (await conn.execute(select(Execution.run).where(Execution.id == execution))).scalar_one_or_none()
+    if run is None:
+        raise InputError(f"execution {execution} is not in this database. Check DATABASE_URL of the worker.")
+    return run
 
 
 async def open_execution(conn: AsyncConnection, run: str, flow_run_id: str | None = None) -> str:

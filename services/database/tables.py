@@ -257,7 +257,7 @@ class RunCall(Table):
 
 
 class BudgetRow(Table):
-    """A cap, and what is reserved and spent against it; no cap only counts."""
+    """The cap that was held to last (none only counts), and what is reserved and spent against it."""
 
     __tablename__ = "budgets"
     scope: Mapped[str] = mapped_column(primary_key=True)
@@ -265,6 +265,9 @@ class BudgetRow(Table):
     cap: Mapped[Decimal | None]
     reserved: Mapped[Decimal] = _zero()
     spent: Mapped[Decimal] = _zero()
+    raised_from: Mapped[Decimal | None]
+    """The cap for which a human allowed raised_to instead."""
+    raised_to: Mapped[Decimal | None]
     __table_args__ = (CheckConstraint("reserved >= 0 AND spent >= 0", name="positive"),)
 
 
@@ -276,7 +279,12 @@ class Reservation(Table):
     scope: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
-    __table_args__ = (ForeignKeyConstraint(["scope", "key"], ["budgets.scope", "budgets.key"]),)
+    room: Mapped[Decimal | None]
+    """What the cap had left when this was reserved; None without a cap."""
+    __table_args__ = (
+        ForeignKeyConstraint(["scope", "key"], ["budgets.scope", "budgets.key"]),
+        CheckConstraint("room >= 0", name="room"),
+    )
 
 
 class Approval(Table):

@@ -34,7 +34,7 @@ async def run_usage(conn: AsyncConnection, run: str) -> RunUsage:
     done = sent & (Call.state == "done")
     query = select(
         func.count().filter(sent).label("calls"),
-        func.count().filter(RunCall.replayed).label("replayed"),
+        func.count().filter(RunCall.replayed & (Call.state == "done")).label("replayed"),
         func.coalesce(func.sum(Call.input_tokens).filter(done), 0).label("input_tokens"),
         func.coalesce(func.sum(Call.output_tokens).filter(done), 0).label("output_tokens"),
         func.count().filter(done & Call.input_tokens.is_(None)).label("uncounted"),
@@ -95,7 +95,7 @@ async def usage_by_agent(conn: AsyncConnection, run: str) -> list[AgentUsage]:
     query = select(
         *group,
         func.count().filter(sent).label("calls"),
-        func.count().filter(RunCall.replayed).label("replayed"),
+        func.count().filter(RunCall.replayed & (Call.state == "done")).label("replayed"),
         func.sum(Call.input_tokens).filter(done).label("input_tokens"),
         func.sum(Call.output_tokens).filter(done).label("output_tokens"),
         cost,

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from schemas.calls import Reply, Request, Usage
-from schemas.errors import ConfigurationError, PhoenixError, Unreachable
+from schemas.errors import BudgetExceeded, ConfigurationError, PhoenixError, Unreachable
 from services.models import names
-from services.models.ledger import CallLedger, CallScope, DatabaseLedger
+from services.models.ledger import CallLedger, CallScope, Claim, DatabaseLedger
 from services.models.limits import TRIES, Slots, pause_before
 from services.models.names import ModelName, parse_model_name
 from services.models.outcome import TryFailed
 from services.models.prices import price_of, worst_usage
+from services.models.rates import shares_of
+from services.redis import Redis
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,9 +52,12 @@ class Models:
         self._settings = settings
         self._ledger: CallLedger = DatabaseLedger(database)
         self._ollama_url, self._first_pause = ollama_url, first_pause
-        self._slots = Slots(settings.concurrent_calls)
+        self._redis = Redis(settings.redis_url) if settings.redis_url else None
+        self._slots = Slots(settings.concurrent_calls, self._redis)
         self._chats: dict[str, Chat] = {}
         self._named: dict[str, str] = {}
+        self._refused: dict[str, BudgetExceeded] = {}
+        """By run: the refusal after which it makes no new call."""
 
     async def complete(self, scope: CallScope, request: Request) -> Reply:
         """The answer to a request: the recorded one, else a new one that is paid for and recorded.
@@ -75,9 +80,10 @@ class Models:
         self, scope: CallScope, request: Request, attempt: int, name: ModelName, estimate: Decimal
     ) -> Reply:
         host = self._host(name)
+        shares = shares_of(name, host, request, self._settings)
         for tries in range(TRIES):
             try:
-                async with self._slots.slot(host):
+                async with self._slots.slot(host, shares):
                     return await self._one_try(scope, request, attempt, name, estimate)
             except TryFailed as failed:
                 last = failed
@@ -85,7 +91,7 @@ class Models:
             if tries + 1 == TRIES or wait > self._settings.model_timeout_s:
                 break
             if last.throttled:
-                self._slots.hold(host, wait)
+                await self._slots.hold(host, wait)
             await asyncio.sleep(wait)
         asked = f"; it asks to wait {last.retry_after:.0f} s" if last.retry_after else ""
         raise Unreachable(
@@ -96,19 +102,36 @@ class Models:
     async def _one_try(
         self, scope: CallScope, request: Request, attempt: int, name: ModelName, estimate: Decimal
     ) -> Reply:
-        async with self._ledger.claim(scope, request, estimate) as claim:
-            if isinstance(claim, Reply):
-                return claim
-            try:
-                reply = await self._chat(name, scope.run).ask(request, attempt)
-            except TryFailed as failed:
-                await claim.fail(failed.reason, estimate if failed.perhaps_paid else Decimal(0))
-                raise
-            except PhoenixError as error:
-                await claim.fail(type(error).__name__, Decimal(0))
-                raise
-            cost = price_of(name, reply.usage, self._settings) if reply.usage else None
-            return await _to_the_end(claim.settle(reply, cost))
+        if scope.run in self._refused:
+            raise self._refused[scope.run]
+        try:
+            async with self._ledger.claim(scope, request, estimate) as claim:
+                if isinstance(claim, Reply):
+                    return claim
+                return await self._paid(claim, scope, request, attempt, name, estimate)
+        except BudgetExceeded as error:
+            self._refused[scope.run] = error
+            raise
+
+    async def _paid(
+        self,
+        claim: Claim,
+        scope: CallScope,
+        request: Request,
+        attempt: int,
+        name: ModelName,
+        estimate: Decimal,
+    ) -> Reply:
+        try:
+            reply = await self._chat(name, scope.run).ask(request, attempt)
+        except TryFailed as failed:
+            await claim.fail(failed.reason, estimate if failed.perhaps_paid else Decimal(0))
+            raise
+        except PhoenixError as error:
+            await claim.fail(type(error).__name__, Decimal(0))
+            raise
+        cost = price_of(name, reply.usage, self._settings) if reply.usage else None
+        return await _to_the_end(claim.settle(reply, cost))
 
     async def check(self, name: str) -> None:
         """Whether a model can be asked; no money is spent.
@@ -143,6 +166,8 @@ class Models:
         for chat in self._chats.values():
             await chat.close()
         self._chats.clear()
+        if self._redis:
+            await self._redis.close()
 
     async def __aenter__(self) -> "Models":
         return self
@@ -175,7 +200,9 @@ class Models:
         return OpenAIChat(name.identity(), name.rest, self._url(name), self._key(name), timeout)
 
     def _host(self, name: ModelName) -> str:
-        return urlsplit(self._url(name)).netloc if name.provider in ("openai", "ollama") else name.provider
+        if name.provider not in ("openai", "ollama"):
+            return name.provider
+        return urlsplit(self._url(name)).netloc.rpartition("@")[2]
 
     def _url(self, name: ModelName) -> str:
         from services.models.openai_chat import OPENAI_URL

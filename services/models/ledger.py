@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from schemas.budget import Budget
 from schemas.calls import Reply, Request
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ class CallScope:
     run: str
     execution: str
     project: str
-    budgets: tuple[tuple[str, str], ...]
-    """The scope and key of every budget that applies, such as ("run", "3f2a…")."""
+    budgets: tuple[Budget, ...]
+    """Every budget that applies."""
 
 
 class Claim(Protocol):
@@ -71,11 +72,9 @@ class DatabaseLedger:
     ) -> AsyncIterator[Claim | Reply]:
         """The right to call, or the answer that another call brought meanwhile."""
         from services.database import calls
-        from services.database.budgets import Budget
 
-        budgets = [Budget(scope=kind, key=key) for kind, key in scope.budgets]
         async with calls.claim(
-            self._database, request, run=scope.run, estimate=estimate, budgets=budgets
+            self._database, request, run=scope.run, estimate=estimate, budgets=scope.budgets
         ) as claimed:
             if isinstance(claimed, calls.Claim):
                 yield _DatabaseClaim(self._database, claimed)
@@ -90,13 +89,13 @@ class _DatabaseClaim:
     async def settle(self, reply: Reply, cost: Decimal | None) -> Reply:
         from services.database import calls
 
-        async with self._database.transaction() as conn:
+        async with self._database.statements() as conn:
             return _reply(await calls.settle(conn, self._claimed, reply, cost))
 
     async def fail(self, error: str, charge: Decimal) -> None:
         from services.database import calls
 
-        async with self._database.transaction() as conn:
+        async with self._database.statements() as conn:
             await calls.fail(conn, self._claimed, error, charge=charge)
 
 

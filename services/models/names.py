@@ -44,6 +44,9 @@ class RehearsalOptions:
     """Seconds that each answer takes."""
     bad_code: Decimal = Decimal(0)
     """The share of implementations and refactorings that return a wrong value."""
+    rare_code: Decimal = Decimal(0)
+    """The share of implementations of the larger project that are wrong for few inputs, which no example
+    shows; its suites have properties then."""
     schema_violation: Decimal = Decimal(0)
     """The share of answers that break the form that was asked for."""
     size: int = 3
@@ -121,6 +124,7 @@ _LIMITS = {
     "seed": (0, 2**63),
     "latency": (0, 600),
     "bad_code": (0, 1),
+    "rare_code": (0, 1),
     "schema_violation": (0, 1),
     "size": (1, 10),
     "functions": (1, 200),

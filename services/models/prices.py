@@ -1,12 +1,13 @@
 """What a call costs, and what it can cost at worst."""
 
+from collections.abc import Iterable
 from decimal import ROUND_UP, Decimal
 from fnmatch import fnmatchcase
 
 from schemas.base import canonical_json
 from schemas.calls import Request, Usage
 from schemas.errors import Unpriced
-from services.models.names import ModelName
+from services.models.names import ModelName, parse_model_name
 from services.settings import Price, Settings
 
 CENTS = Decimal("0.00000001")
@@ -37,6 +38,21 @@ def price_of(name: ModelName, usage: Usage, settings: Settings) -> Decimal:
     if price is None:
         return round_up(_listed_price(name, usage))
     return round_up((usage.input_tokens * price.input + usage.output_tokens * price.output) / MILLION)
+
+
+def price_range(
+    models: Iterable[str], least: Usage, most: Usage, settings: Settings
+) -> tuple[Decimal, Decimal] | None:
+    """From the least usage at the cheapest of the models to the most at the dearest; None where a price is
+    not known."""
+    try:
+        prices = [
+            [price_of(name, usage, settings) for usage in (least, most)]
+            for name in map(parse_model_name, models)
+        ]
+    except Unpriced:
+        return None
+    return min(low for low, _ in prices), max(high for _, high in prices)
 
 
 def round_up(amount: Decimal) -> Decimal:

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from schemas.base import Value
 from schemas.calls import RecordedAnswer
 from schemas.errors import InputError
+from schemas.policy import Tier
+from services.models import names
 
 if TYPE_CHECKING:
     from services.database import Database
@@ -26,6 +28,8 @@ class Recording(Value):
     recorded: str
     """The date, year first."""
     project: str
+    audit_key: str = ""
+    """What the recorded run drew its audits' inputs by."""
     entries: tuple[RecordedAnswer, ...]
 
 
@@ -76,11 +80,24 @@ def write_file(path: Path, recording: Recording) -> None:
         raise
 
 
-def made_today(answered_by: str, project: str, entries: Sequence[RecordedAnswer]) -> Recording:
+def made_today(answered_by: str, project: str, entries: Sequence[RecordedAnswer], key: str = "") -> Recording:
     """A recording of today, in an order that does not depend on when who answered."""
     ordered = sorted(entries, key=lambda e: (e.agent, e.subject, e.attempt))
     today = datetime.now(UTC).date().isoformat()
-    return Recording(answered_by=answered_by, recorded=today, project=project, entries=tuple(ordered))
+    return Recording(
+        answered_by=answered_by, recorded=today, project=project, audit_key=key, entries=tuple(ordered)
+    )
+
+
+def audit_key(model: str, run: str) -> str:
+    """What a run draws the inputs of its audits by: its id, which is random and which no agent is told.
+
+    A recording has that of the run that was recorded, so that equal answers give equal trees.
+    """
+    name = names.parse_model_name(model)
+    if name.provider == "recorded":
+        return read_recording(names.recording_path(name)).audit_key
+    return "" if name.provider == "rehearsal" else run
 
 
 def _split(entry: dict[str, Any]) -> dict[str, Any]:
@@ -99,12 +116,13 @@ def _joined(entry: Any) -> Any:
 async def write_recording(database: "Database", run: str, path: Path, answered_by: str) -> int:
     """Write every answer that a run used, from calls and ledger alike; how many there are."""
     from services.database import usage
-    from services.database.runs import find_run
+    from services.database.runs import find_run, policy_of
     from services.database.sources import taken_from
 
     async with database.transaction() as conn:
         project = (await find_run(conn, run)).project
         others = await taken_from(conn, run)
+        key = audit_key((await policy_of(conn, run)).models[Tier.STANDARD], run)
         entries = await usage.run_calls_for_recording(conn, run, others)
-    write_file(path, made_today(answered_by, project, entries))
+    write_file(path, made_today(answered_by, project, entries, key))
     return len(entries)

@@ -74,7 +74,10 @@ def _implementation(part: Part) -> str:
     wrong = _wrong(part, contract)
     if item_of(contract.module):
         local = synthetic_full.next_local(part.values.get("previous", ""))
-        return synthetic_full.implementation(part.graph, contract, wrong=bool(wrong), local=local)
+        rare = synthetic_full.RARE if part.strikes("rare_code", part.options.rare_code) else ""
+        return synthetic_full.implementation(
+            part.graph, contract, wrong=synthetic_full.ALWAYS if wrong else rare, local=local
+        )
     return synthetic.implementation(contract, wrong, plain=True)
 
 
@@ -92,7 +95,7 @@ def _refactoring(part: Part) -> str:
     if not wrong and part.draw("idle") < 0.5:
         return "NO CHANGE"
     if item:
-        return synthetic_full.implementation(part.graph, item, wrong=bool(wrong))
+        return synthetic_full.implementation(part.graph, item, wrong=synthetic_full.ALWAYS if wrong else "")
     return synthetic.implementation(contract, wrong, plain=False)
 
 

@@ -24,7 +24,8 @@ def suite(part: Part, contract: Contract) -> str:
         wrong=_wrong_place(part, len(synthetic_full.EXAMPLES)),
         vacuous=part.strikes("vacuous_test", part.options.vacuous_test),
     )
-    return synthetic_full.suite(part.graph, part.srs(), contract, faults)
+    properties = part.options.rare_code > 0
+    return synthetic_full.suite(part.graph, part.srs(), contract, faults, properties=properties)
 
 
 def _wrong_place(part: Part, count: int) -> int | None:

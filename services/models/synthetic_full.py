@@ -11,6 +11,8 @@ from services.models.synthetic_graph import Graph, item_of, module_of
 
 EXAMPLES = (-3, 0, 5, 1234)
 CROSSINGS = (-8, 7, 41)
+ALWAYS, RARE = " + 1", " + (value % 61 == 17)"
+"""What makes an expression wrong: for every value, and for few of them."""
 _LOCALS = ("result", "total", "answer", "outcome", "number")
 _PATH = re.compile(r"^# src/(\w+)/(m_[1-9]\d*)\.py$", re.MULTILINE)
 
@@ -25,13 +27,27 @@ class SuiteFaults:
     """Whether one test passes on the stub."""
 
 
-def suite(graph: Graph, srs: SRS, contract: Contract, faults: SuiteFaults) -> str:
+def suite(
+    graph: Graph, srs: SRS, contract: Contract, faults: SuiteFaults, *, properties: bool = False
+) -> str:
     """An item's tests as a file block."""
     index = item_of(contract.module)
     body = _table_test(graph, index, srs.criterion_ids(), EXAMPLES, faults.wrong)
     if faults.vacuous:
         body += "\n\n" + formulas.vacuous_test(f"f_{index}", srs.criterion_ids())
+    if properties:
+        body += "\n\n" + _property(graph, index, contract.package, srs.criterion_ids())
     return _test_file(contract.package, index, module_of(index), body)
+
+
+def _property(graph: Graph, index: int, package: str, criteria: tuple[str, ...]) -> str:
+    below = ", ".join(f"f_{needed}" for needed in graph.needs(index))
+    imported = f"    from {package} import {below}\n\n" if below else ""
+    return (
+        f"{formulas.proves(criteria)}\n@given(st.integers())\n"
+        f"def test_f_{index}_keeps_to_its_formula_everywhere(value: int) -> None:\n"
+        f"{imported}    assert f_{index}(value) == {graph.text(index)}\n"
+    )
 
 
 def integration(graph: Graph, srs: SRS, package: str, index: int, wrong: int | None) -> str:
@@ -43,7 +59,9 @@ def integration(graph: Graph, srs: SRS, package: str, index: int, wrong: int | N
 
 
 def _test_file(package: str, index: int, name: str, body: str) -> str:
-    head = f'"""What f_{index} must do."""\n\nimport pytest\n\nfrom {package} import f_{index}\n\n'
+    tools = "import pytest\n"
+    tools += "from hypothesis import given, strategies as st\n" if "@given" in body else ""
+    head = f'"""What f_{index} must do."""\n\n{tools}\nfrom {package} import f_{index}\n\n'
     return file_block(f"tests/test_{name}.py", head + body)
 
 
@@ -61,12 +79,14 @@ def _table_test(
     )
 
 
-def implementation(graph: Graph, contract: Contract, *, wrong: bool, local: str = "") -> str:
-    """An item's module as a file block; the result has a local name when one is given."""
+def implementation(graph: Graph, contract: Contract, *, wrong: str, local: str = "") -> str:
+    """An item's module as a file block, its expression with what makes it wrong; the result has a local name
+    when one is given.
+    """
     index = item_of(contract.module)
     needs = graph.needs(index)
     imports = "".join(f"from {contract.package}.{module_of(n)} import f_{n}\n" for n in needs)
-    expression = graph.text(index) + (" + 1" if wrong else "")
+    expression = graph.text(index) + wrong
     lines = f"    {local} = {expression}\n    return {local}\n" if local else f"    return {expression}\n"
     return file_block(
         contract.module_path(),
