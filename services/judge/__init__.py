@@ -17,17 +17,18 @@ from services.judge.layout import (
     places,
     test_files,
 )
-from services.judge.report import RED, Report, red_problems, verdict_of
+from services.judge.report import NOT_RUN, RED, Report, red_problems, verdict_of
 from services.judge.trial import Trial, trial_job, trial_of
 from services.sandbox import Job, Limits, Outcome, Sandbox
 
 __all__ = [
-    "CANARY_ID", "IMPORT_FAILED", "LIMITS", "RED", "Collection", "Judge", "Report", "Trial", "as_bytes",
-    "judge_files", "red_problems", "test_files",
+    "CANARY_ID", "IMPORT_FAILED", "LIMITS", "NOT_RUN", "RED", "Collection", "Judge", "Report", "Trial",
+    "as_bytes", "judge_files", "red_problems", "test_files",
 ]  # fmt: skip
 
 IMPORT_FAILED = "import of the wheel failed"
-LIMITS = Limits(wall_s=60, cpu_s=60, memory_mb=1024)
+LIMITS = Limits(wall_s=120, cpu_s=60, memory_mb=1024)
+"""A busy machine takes longer for the same work, which is not the code's fault; what only sleeps ends too."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Judge:
     ) -> tuple["Collection", Verdict]:
         """What pytest finds in a suite, and the verdict of all of it."""
         files = (*tests, CANARY)
-        outcome = await self._run("run", code, files, ())
+        outcome = await self._run("first", code, files, ())
         report = Report.read(outcome)
         wanted = tuple(sorted(set(report.proves) - {CANARY_ID}))
         return Collection.of(report), verdict_of(subject, report, wanted, outcome.confinement)
@@ -98,9 +99,13 @@ class Judge:
         tests: Iterable[SourceFile],
         demanded: Iterable[str],
         variants: Mapping[str, Iterable[SourceFile]],
+        seed: str = "",
     ) -> Trial:
-        """Which demanded tests fail on each variant; a variant is files that replace files of the code."""
-        job = trial_job(self.environment, self.limits, code, tests, tuple(demanded), variants)
+        """Which demanded tests fail on each variant; a variant is files that replace files of the code.
+
+        With a seed, the properties among them are also asked about inputs that it draws.
+        """
+        job = trial_job(self.environment, self.limits, code, tests, tuple(demanded), variants, seed)
         return trial_of(await self.sandbox.run(job), tuple(demanded), tuple(variants))
 
     async def _run(

@@ -11,6 +11,9 @@ from services.sandbox import Outcome
 RED = frozenset({"NotImplementedError", "AssertionError", "Failed"})
 """Errors that make a test red on the stub for the right reason."""
 
+NOT_RUN = "NotRun"
+"""The error of a demanded test of which the session said nothing."""
+
 
 @dataclass
 class Report:
@@ -19,6 +22,8 @@ class Report:
     proves: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: dict[str, list[TestOutcome]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
+    drawn: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """Property to how many inputs were drawn for it, and whether there are no others."""
     collect_errors: list[tuple[str, str]] = field(default_factory=list)
     ended: int | None = None
     trouble: str = ""
@@ -54,6 +59,8 @@ class Report:
             self.collect_errors.append((test, entry["message"]))
         elif kind == "started":
             self.started.append(test)
+        elif kind == "drawn":
+            self.drawn[test] = int(entry["cases"]), bool(entry["every"])
         elif kind == "ended":
             self.ended = int(entry["code"])
         elif kind == "outcome":
@@ -68,7 +75,7 @@ class Report:
             return (bad or found)[0]
         message = "; ".join(m for _, m in self.collect_errors) or self.trouble or "the test did not run"
         return TestOutcome(
-            id=test, outcome="failed", phase="collect", error="NotRun", message=message,
+            id=test, outcome="failed", phase="collect", error=NOT_RUN, message=message,
             proves=self.proves.get(test, ()),
         )  # fmt: skip
 

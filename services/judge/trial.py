@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from schemas.audit import CASES
 from schemas.base import SourceFile
 from schemas.verdict import Confinement, Status, Verdict
 from services.judge.layout import CANARY_ID, ENVIRONMENT, PYTHON, as_bytes, judge_files, places, test_files
@@ -17,7 +18,7 @@ from services.sandbox import Job, Limits, Outcome
 EVERY = ("*",)
 """Failed, when a session did not come to its end: not collected, too late, or broken off."""
 
-_EACH_S = 5
+_EACH_S, _DRAWING_S = 5, 60
 _ENDED = (0, 1)
 _MIB = 1 << 20
 
@@ -31,6 +32,8 @@ class Trial:
     """Variant to the demanded tests that failed on it; `EVERY` when there was no full session."""
     trouble: str
     """Why nothing here is to be trusted, or empty."""
+    drawn: Report
+    """What the properties said of inputs that were drawn for this trial."""
     confinement: Confinement
 
 
@@ -41,13 +44,14 @@ def trial_job(
     tests: Iterable[SourceFile],
     demanded: tuple[str, ...],
     variants: Mapping[str, Iterable[SourceFile]],
+    seed: str = "",
 ) -> Job:
-    """The one job that judges the code and every variant of it."""
+    """The one job that judges the code and every variant of it; with a seed, the code on drawn inputs too."""
     folders = [as_bytes(files) for files in variants.values()]
     below = {
         f"variants/{n}/{_of_src(p)}": text for n, files in enumerate(folders) for p, text in files.items()
     }
-    wall = min(600, 30 + 12 * len(folders))
+    most = min(600, 30 + 12 * len(folders) + (_DRAWING_S if seed else 0))
     longest = limits.file_mb * _MIB // (len(folders) + 1)
     wanted = places(demanded, ()), places((CANARY_ID,), ())[0]
     return Job(
@@ -56,9 +60,11 @@ def trial_job(
         tests={**judge_files(), **test_files(tests)},
         environment=environment,
         env=ENVIRONMENT,
-        collect=("base.jsonl", *(f"{n}.jsonl" for n in range(len(folders)))),
-        limits=replace(limits, wall_s=wall, cpu_s=wall),
-        stdin=json.dumps([len(folders), _EACH_S, longest, *wanted]).encode(),
+        collect=("base.jsonl", "drawn.jsonl", *(f"{n}.jsonl" for n in range(len(folders)))),
+        limits=replace(limits, wall_s=2 * most, cpu_s=most),
+        stdin=json.dumps(
+            [len(folders), _EACH_S, longest, *wanted, [seed, CASES, _DRAWING_S] if seed else None]
+        ).encode(),
     )
 
 
@@ -78,7 +84,7 @@ def trial_of(outcome: Outcome, demanded: tuple[str, ...], names: tuple[str, ...]
         trouble = (
             f"no report of {', '.join(n for n in names if n not in known)}: {', '.join(outcome.refused)}"
         )
-    return Trial(base, failed, trouble, outcome.confinement)
+    return Trial(base, failed, trouble, _report(outcome, "drawn", "late, or broken off"), outcome.confinement)
 
 
 def _report(outcome: Outcome, name: str, why: str) -> Report:

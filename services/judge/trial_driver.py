@@ -66,7 +66,7 @@ def overlay(name, top):
     return top
 
 
-def child(source, report, wanted):
+def child(source, report, wanted, more):
     """One session in this process, which ends with it whatever happens."""
     try:
         os.setsid()
@@ -77,16 +77,16 @@ def child(source, report, wanted):
         if most > 0:
             resource.setrlimit(resource.RLIMIT_DATA, (most * 6 // 10,) * 2)
         sys.path.insert(0, str(source))
-        judge_driver.session(report, wanted)
+        judge_driver.session(report, wanted, **more)
     finally:
         os._exit(0)
 
 
-def judged(source, report, wanted, seconds, longest):
+def judged(source, report, wanted, seconds, longest, **more):
     """What a session over a tree of sources reported; nothing when it did not end in time."""
     pid = os.fork()
     if not pid:
-        child(source, report, wanted)
+        child(source, report, wanted, more)
     with os.fdopen(os.pidfd_open(pid), "rb") as process:
         poll = select.poll()
         poll.register(process, select.POLLIN)
@@ -127,11 +127,17 @@ def keep(reports):
         (OUT / f"{name}.jsonl").write_bytes(text)
 
 
-def main(count, seconds, longest, wanted, canary):
+def main(count, seconds, longest, wanted, canary, drawing):
     warm(canary)
     begin = time.monotonic()
-    reports = {"base": judged(SRC, "/out/base.jsonl", [*wanted, canary], 3 * seconds, longest)}
+    base = judged(SRC, "/out/base.jsonl", [*wanted, canary], 3 * seconds, longest, reverse=True)
+    reports = {"base": base}
     seconds = max(seconds, TIMES_BASE * (time.monotonic() - begin))
+    if drawing:
+        wipe()
+        keep(reports)
+        *drawn, in_time = drawing
+        reports["drawn"] = judged(SRC, "/out/drawn.jsonl", wanted, in_time, longest, drawing=drawn)
     for number in range(count):
         wipe()
         keep(reports)
