@@ -11,21 +11,24 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from agents.ask import Desk
+from flows.budgets import open_run_budgets
+from flows.crashes import crashes
 from flows.order import BuildOrder
 from schemas.brief import Brief
-from schemas.events import EventKind
-from schemas.policy import Policy
+from schemas.budget import budgets_of
+from schemas.events import Event, EventKind
+from schemas.policy import Policy, Tier
 from schemas.stateflow import State
 from schemas.verdict import Confinement
-from services.database import Database, budgets, ledger, runs, store
+from services.database import Database, calls, ledger, runs, store
 from services.database_url import database_url
 from services.judge import Judge
 from services.local import results
 from services.memory import Memory
-from services.models import CallScope, Models
+from services.models import CallScope, Models, audit_key
 from services.sandbox import Conversation, Job, Outcome, Sandbox, open_sandbox
 from services.settings import Settings, read_settings
-from services.telemetry import bound
+from services.telemetry import bound, configure
 from services.toolchain import tool_environment
 from tasks.context import RunContext
 from tasks.telling import Telling
@@ -35,6 +38,15 @@ LISTENER: ContextVar[Listener] = ContextVar("listener", default=lambda kind, fac
 """Who is told of each stage in this process: the front door sets it."""
 SETTINGS: ContextVar[Settings | None] = ContextVar("settings", default=None)
 """The settings that the front door has read; None: they are read here."""
+
+
+def current_settings() -> Settings:
+    """The settings of this process; one that a worker has started reads them, and sets its logging up."""
+    known = SETTINGS.get()
+    if known is None:
+        known = read_settings()
+        configure(known)
+    return known
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,36 @@ def _program(argv: tuple[str, ...]) -> str:
     return "README examples" if "\n" in words[1] else words[1]
 
 
+@dataclass(frozen=True)
+class Services:
+    """What a process opens before it works for a run."""
+
+    settings: Settings
+    database: Database
+    models: Models
+    memory: Memory
+    judge: Judge
+
+    def context(self, run: str, execution: str, brief: Brief, policy: Policy, **more: Any) -> RunContext:
+        """What stages get of a run and of these."""
+        scope = CallScope(run, execution, brief.slug, budgets_of(run, brief, policy))
+        return RunContext(
+            run=run,
+            execution=execution,
+            brief=brief.uncapped(),
+            policy=policy,
+            database=self.database,
+            desk=Desk(self.models, scope, policy),
+            judge=self.judge,
+            home=self.settings.home,
+            cache=self.settings.cache,
+            memory=self.memory,
+            audit_key=audit_key(policy.models[Tier.STANDARD], run),
+            progress=LISTENER.get(),
+            **more,
+        )
+
+
 @asynccontextmanager
 async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
     """A story about to be told: services open, run opened or continued, execution begun.
@@ -79,8 +121,39 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
     Raises:
         PhoenixError: a service is missing, or another process carries the run.
     """
-    settings = SETTINGS.get() or read_settings()
     policy = order.policy.tightened_by(order.brief.asks)
+    async with _services() as services, _execution(services.database, order.brief, policy) as begun:
+        run, execution, events = begun
+        context = services.context(
+            run,
+            execution,
+            order.brief,
+            policy,
+            samples=_samples(events),
+            crashes=crashes(events, flow_run.id),
+            pool=order.executor == "pool",
+        )
+        context.progress("opened", {"run": run, "project": context.project})
+        with bound(run=run, project=context.project), _named(run):
+            yield Telling(context)
+
+
+@asynccontextmanager
+async def joined(execution: str) -> AsyncIterator[RunContext]:
+    """The context of an execution that another process carries, to work for it here."""
+    async with _services() as services:
+        async with services.database.transaction() as conn:
+            run = await runs.run_of_execution(conn, execution)
+            brief, policy = await runs.brief_of(conn, run), await runs.policy_of(conn, run)
+            events = await ledger.events(conn, run=run, kinds=[EventKind.HALTED])
+        context = services.context(run, execution, brief, policy, samples=_samples(events))
+        with bound(run=run, project=context.project), _named(run):
+            yield context
+
+
+@asynccontextmanager
+async def _services() -> AsyncIterator[Services]:
+    settings = current_settings()
     sandbox = await open_sandbox()
     tools = await tool_environment(settings.cache)
     async with (
@@ -90,25 +163,7 @@ async def telling_of(order: BuildOrder) -> AsyncIterator[Telling]:
         Memory(settings, database) as memory,
     ):
         bind_results(database)
-        async with _execution(database, order.brief, policy) as (run, execution, samples):
-            scope = CallScope(run, execution, order.brief.slug, (("run", run),))
-            context = RunContext(
-                run=run,
-                execution=execution,
-                brief=order.brief,
-                policy=policy,
-                database=database,
-                desk=Desk(models, scope, policy),
-                judge=Judge(Observed(sandbox, LISTENER.get()), tools),
-                home=settings.home,
-                cache=settings.cache,
-                memory=memory,
-                samples=samples,
-                progress=LISTENER.get(),
-            )
-            context.progress("opened", {"run": run, "project": context.project})
-            with bound(run=run, project=context.project), _named(run):
-                yield Telling(context)
+        yield Services(settings, database, models, memory, Judge(Observed(sandbox, LISTENER.get()), tools))
 
 
 @contextmanager
@@ -124,19 +179,21 @@ def _named(run: str) -> Iterator[None]:
 @asynccontextmanager
 async def _execution(
     database: Database, brief: Brief, policy: Policy
-) -> AsyncIterator[tuple[str, str, Counter[tuple[State, str]]]]:
+) -> AsyncIterator[tuple[str, str, list[Event]]]:
+    """The run, its new execution, and its events before that."""
+    await calls.settle_orphans(database)
     async with database.transaction() as conn:
         run = (await runs.open_run(conn, brief, policy)).id
-        await budgets.set_budget(conn, budgets.Budget(scope="run", key=run), policy.budget_usd)
-        halts = [e for e in await ledger.events(conn, run=run) if e.kind is EventKind.HALTED]
-    again = Counter(
-        (State(e.payload["again"]), item)
-        for e in halts
-        if e.payload["again"]
-        for item in e.payload.get("items") or ("",)
-    )
+        await open_run_budgets(conn, run, budgets_of(run, brief, policy))
+        events = await ledger.events(conn, run=run)
     async with runs.executing(database, run, flow_run.id) as execution:
-        yield run, execution, again
+        yield run, execution, events
+
+
+def _samples(events: list[Event]) -> Counter[tuple[State, str]]:
+    """How often a run halted for each state and item."""
+    halts = [e for e in events if e.kind is EventKind.HALTED and e.payload["again"]]
+    return Counter((State(e.payload["again"]), i) for e in halts for i in e.payload.get("items") or ("",))
 
 
 def bind_results(database: Database) -> None:

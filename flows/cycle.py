@@ -1,28 +1,27 @@
 """The generation cycle: every work item, in parallel along the dependency graph."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from flows.develop import Item, rendered_item, write_code, write_tests
+from flows.develop import ELSEWHERE_S, Blocked, Item, rendered_item, taken_over, write_code, write_tests
 from flows.items import accept_item, accepted_items, plan_items
 from flows.lessons import Lessons
+from flows.pool import Pool
 from flows.slots import PrioritySlots
 from schemas.failure import Evidence
 from schemas.full import ItemDone
 from schemas.srs import SRS
 from schemas.stateflow import State
 from schemas.wbs import WBS, ItemSpec, item_spec
+from services.database import items
 from tasks.implement_code import Foundation
 from tasks.stage import StageFailed
 from tasks.telling import Telling
 
 T = TypeVar("T")
-
-
-class Blocked(Exception):
-    """An item cannot go on because another one, or the run, has stopped."""
 
 
 @dataclass
@@ -36,6 +35,7 @@ class Cycle:
     slots: PrioritySlots
     heights: Mapping[str, int]
     known: Mapping[str, ItemDone]
+    pool: Pool | None
     tasks: dict[str, "asyncio.Task[ItemDone]"] = field(default_factory=dict)
     stopped: bool = False
 
@@ -49,27 +49,55 @@ class Cycle:
             await accept_item(self.telling, done, spec.contract, None)
             return done
         item = Item(self.telling.begin(identity), spec, self.lessons)
-        suite = await self._turn(identity, lambda: write_tests(item))
-        below = self.wbs.below(identity)
-        if below:
-            await asyncio.wait([self.tasks[i] for i in below])
-        if any(self.tasks[i].exception() for i in below):
-            raise Blocked(identity)
-        return await self._turn(identity, lambda: write_code(item, suite, self._foundation(below)))
+        if self.pool:
+            foundation = await self._foundation(identity)
+            async with self._slot(identity):
+                return await self.pool.develop(item, foundation)
+        suite = await self._turn(item, lambda: write_tests(item))
+        if isinstance(suite, ItemDone):
+            return suite
+        foundation = await self._foundation(identity)
+        return await self._turn(item, lambda: write_code(item, suite, foundation))
 
-    async def _turn(self, identity: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def _turn(self, item: Item, work: Callable[[], Awaitable[T]]) -> T | ItemDone:
+        """The work's answer; or the item, when another run has brought it to an end meanwhile.
+
+        While another run of the project works on the same item, the slot goes to other items.
+        """
+        context, identity = self.telling.context, item.spec.id
+        while True:
+            async with (
+                self._slot(identity),
+                items.developing(context.database, context.project, item.spec.key()) as alone,
+            ):
+                if alone and (done := await taken_over(item)):
+                    self.telling.items.pop(identity, None)
+                    return done
+                if alone:
+                    return await work()
+            await asyncio.sleep(ELSEWHERE_S)
+
+    @asynccontextmanager
+    async def _slot(self, identity: str) -> AsyncIterator[None]:
+        """A slot to work in; an error that is no failure of the item stops all others."""
         async with self.slots.slot(self.heights[identity]):
             if self.stopped:
                 raise Blocked(identity)
             try:
-                return await work()
-            except StageFailed:
+                yield
+            except (StageFailed, Blocked):
                 raise
             except BaseException:
                 self.stopped = True
                 raise
 
-    def _foundation(self, below: tuple[str, ...]) -> Foundation:
+    async def _foundation(self, identity: str) -> Foundation:
+        """What the item builds on, once it is accepted."""
+        below = self.wbs.below(identity)
+        if below:
+            await asyncio.wait([self.tasks[i] for i in below])
+        if any(self.tasks[i].exception() for i in below):
+            raise Blocked(identity)
         contracts = tuple(self.specs[i].contract for i in below)
         code = tuple(f for i in below for f in self.tasks[i].result().candidate.files)
         return Foundation(contracts=contracts, code=code)
@@ -88,15 +116,16 @@ async def generation_cycle(telling: Telling, wbs: WBS, srs: SRS, lessons: Lesson
     if telling.state is State.DECOMPOSITION:
         await telling.enter(State.GENERATION_CYCLE)
     slots = PrioritySlots(telling.context.policy.parallel)
-    cycle = Cycle(telling, wbs, specs, lessons, slots, heights(wbs), known)
-    for identity in wbs.order():
-        cycle.tasks[identity] = asyncio.create_task(cycle.develop(identity))
-    try:
-        await asyncio.wait(cycle.tasks.values())
-    finally:
-        for task in cycle.tasks.values():
-            task.cancel()
-        await asyncio.gather(*cycle.tasks.values(), return_exceptions=True)
+    async with Pool(telling) if telling.context.pool else nullcontext() as pool:
+        cycle = Cycle(telling, wbs, specs, lessons, slots, heights(wbs), known, pool)
+        for identity in wbs.order():
+            cycle.tasks[identity] = asyncio.create_task(cycle.develop(identity))
+        try:
+            await asyncio.wait(cycle.tasks.values())
+        finally:
+            for task in cycle.tasks.values():
+                task.cancel()
+            await asyncio.gather(*cycle.tasks.values(), return_exceptions=True)
     return _all_done(telling, cycle)
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from flows.items import accept_item
+from flows.items import accept_item, accepted_items
 from flows.lessons import Lessons
+from schemas.audit import locked
 from schemas.full import ItemDone
 from schemas.stateflow import State
 from schemas.verdict import Candidate, Status, Suite, Verdict
@@ -13,6 +14,13 @@ from tasks.generate_tests import generate_tests
 from tasks.implement_code import Foundation, implement_code
 from tasks.refactor_code import refactor_code
 from tasks.telling import Telling
+
+ELSEWHERE_S = 0.5
+"""How long an item that another process works on is left alone before the next look."""
+
+
+class Blocked(Exception):
+    """An item cannot go on because another one, or the run, has stopped."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +32,19 @@ class Item:
     lessons: Lessons
 
 
+async def taken_over(item: Item) -> ItemDone | None:
+    """What somebody else has made of the item meanwhile, unless it must become another."""
+    if item.lessons.about(item.spec.id):
+        return None
+    return (await accepted_items(item.telling, {item.spec.id: item.spec})).get(item.spec.id)
+
+
 async def write_tests(item: Item) -> Suite:
-    """The item's suite, red on its stub."""
+    """The item's suite, red on its stub, and with what audits have found."""
     feedback = item.lessons.to(State.GENERATE_TESTS, item.spec.id)
-    return (await generate_tests(item.telling, item=item.spec, feedback=feedback)).suite
+    red = await generate_tests(item.telling, item=item.spec, feedback=feedback)
+    notes = item.lessons.to(State.IMPLEMENT_CODE, item.spec.id)
+    return locked(red.suite, tuple(found for note in notes for found in note.found))
 
 
 async def write_code(item: Item, suite: Suite, foundation: Foundation) -> ItemDone:
@@ -56,6 +73,7 @@ async def write_code(item: Item, suite: Suite, foundation: Foundation) -> ItemDo
         candidate=refactored.candidate,
         attempts=green.attempts,
         mutants=held.mutants,
+        audit=held.audit,
         verdict=refactored.verdict,
         refactoring=refactored.refactoring,
     )

@@ -16,22 +16,32 @@ from tasks.telling import Telling
 
 
 @dataclass(frozen=True)
-class Finished:
-    """All that a release gate shows and a release is made of."""
+class Checked:
+    """What every check before the release tree has passed."""
 
     assembly: Assembly
     items: tuple[ItemDone, ...]
     audit: SecurityAudit
+    verdicts: tuple[Verdict, ...]
+    """What was checked before the end."""
+    full: bool
+    """Whether it came by the full path, which has a reviewer and all artifacts."""
+    feedback: Notes
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that a release gate shows and a release is made of."""
+
+    parts: Checked
     build: Build
     review: Review
     tree: ReleaseTree
     version: str
-    verdicts: tuple[Verdict, ...]
-    """What was checked before the end."""
 
     def all_verdicts(self) -> tuple[Verdict, ...]:
         """Every verdict that the release rests on."""
-        return (self.build.verdict, *self.verdicts, *self.audit.verdicts, *self.tree.checks)
+        return (self.build.verdict, *self.parts.verdicts, *self.parts.audit.verdicts, *self.tree.checks)
 
 
 async def finish(
@@ -43,37 +53,44 @@ async def finish(
     full: bool,
     feedback: Notes = (),
 ) -> Finished:
-    """Take an assembly to a complete release tree; the full path has a reviewer and all its artifacts."""
+    """Take an assembly to a complete release tree."""
     audit = await security_audit(telling, assembly=assembly, allowlist=telling.context.policy.allowlist)
-    candidates = tuple(item.candidate for item in items)
+    return await _versioned(telling, Checked(assembly, items, audit, verdicts, full, feedback))
+
+
+async def renewed(telling: Telling, finished: Finished) -> Finished:
+    """The same parts under the version that is due now."""
+    telling.outcome = "renewed"
+    return await _versioned(telling, finished.parts)
+
+
+async def _versioned(telling: Telling, parts: Checked) -> Finished:
+    candidates = tuple(item.candidate for item in parts.items)
     candidate = candidates[0].digest() if len(candidates) == 1 else digest(candidates)
-    version = await next_version(telling.context, assembly, candidate)
-    made = await _complete(telling, assembly, candidate, version, full, feedback)
-    if await released_otherwise(telling.context, version, made[2]):
+    version = await next_version(telling.context, parts.assembly, candidate)
+    finished = await _complete(telling, parts, candidate, version)
+    if await released_otherwise(telling.context, version, finished.tree):
         # The same parts in other files, as after an upgrade: they get a version of their own.
         telling.outcome = "renewed"
-        version = bumped(version)
-        made = await _complete(telling, assembly, candidate, version, full, feedback)
-    return Finished(assembly, items, audit, *made, version, verdicts)
+        finished = await _complete(telling, parts, candidate, bumped(version))
+    return finished
 
 
-async def _complete(
-    telling: Telling, assembly: Assembly, candidate: str, version: str, full: bool, feedback: Notes
-) -> tuple[Build, Review, ReleaseTree]:
+async def _complete(telling: Telling, parts: Checked, candidate: str, version: str) -> Finished:
     policy = telling.context.policy
-    built = await aggregate(telling, assembly=assembly, python=policy.python, version=version)
-    review = await final_review(telling, assembly=assembly, build=built, reviewed=full)
+    built = await aggregate(telling, assembly=parts.assembly, python=policy.python, version=version)
+    review = await final_review(telling, assembly=parts.assembly, build=built, reviewed=parts.full)
     tree = await generate_deployment_artifacts(
         telling,
         brief=telling.context.brief,
-        assembly=assembly,
+        assembly=parts.assembly,
         candidate=candidate,
         build=built,
         review=review,
         python=policy.python,
         version=version,
-        docs=policy.docs if full else None,
-        earlier=await earlier_srs(telling.context, version) if full else None,
-        feedback=feedback,
+        docs=policy.docs if parts.full else None,
+        earlier=await earlier_srs(telling.context, version) if parts.full else None,
+        feedback=parts.feedback,
     )
-    return built, review, tree
+    return Finished(parts, built, review, tree, version)

@@ -84,8 +84,9 @@ async def _ask(telling: Telling, gate: str, rule: GateRule, approval: str, shown
         given = await terminal.ask(shown)
         if given is None:
             raise WaitingForApproval(
-                f"run {context.run} waits for the {gate} gate (approval {approval}), and nobody is at this "
-                "terminal. Run the same command at a terminal to decide, or with --approve auto."
+                f"run {context.run} waits for the {gate} gate, and nobody is at this terminal. What it asks: "
+                f"phoenix approvals {approval}. Decide: phoenix approve {approval} (or revise, or reject), "
+                "then type the same command again."
             )
         answer, who = given, getpass.getuser()
     async with context.database.transaction() as conn:

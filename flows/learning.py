@@ -60,7 +60,7 @@ def _repair(telling: Telling, lessons: Lessons, failure: Evidence, route: Route)
         if route.target is State.IMPLEMENT_CODE and item in telling.done:
             code = telling.done[item].candidate.files
             note += "\n\nThe code that this is about:\n" + "\n".join(f.text for f in code)
-        feedback = Feedback(source=failure.state, cause=route.cause, text=note)
+        feedback = Feedback(source=failure.state, cause=route.cause, text=note, found=failure.found)
         lessons = lessons.with_note(route.target, feedback, item)
     return lessons
 
@@ -82,8 +82,9 @@ async def _rethink(
             await telling.of_item(item).move(State.AUTOMATED_RETHINK, "rethink")
             await telling.of_item(item).move(State.GENERATION_CYCLE, "regenerate")
             telling.of_item(item).outcome = "begin"
+            found = tuple(one for f in failures if f.item == item for one in f.found)
             for state in CODED:
-                lessons = lessons.with_note(state, feedback, item)
+                lessons = lessons.with_note(state, feedback.model_copy(update={"found": found}), item)
     return replace(lessons, failures=(), tried=(*lessons.tried, strategy))
 
 

@@ -28,6 +28,13 @@ class Lessons:
         """The feedback for one state."""
         return tuple(n.feedback for n in self.notes if (n.target, n.item) == (state, item))
 
+    def of(self, item: str) -> "Lessons":
+        """What concerns one work item."""
+        return Lessons(
+            failures=tuple(f for f in self.failures if f.item == item),
+            notes=tuple(n for n in self.notes if n.item == item),
+        )
+
     def about(self, item: str) -> bool:
         """Whether anything was said about a work item."""
         return any(n.item == item for n in self.notes)

@@ -1,9 +1,13 @@
 """What a person orders: the form of the build flows."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.brief import Brief
 from schemas.policy import Policy
+
+Executor = Literal["local", "pool"]
 
 
 class BuildOrder(BaseModel):
@@ -15,6 +19,9 @@ class BuildOrder(BaseModel):
     policy: Policy
     output: str | None = Field(
         default=None, description="folder of the git repository; a folder below PHOENIX_HOME when empty"
+    )
+    executor: Executor = Field(
+        default="local", description="pool: the workers of a Prefect work pool develop the work items"
     )
 
 

@@ -5,19 +5,27 @@ from pathlib import Path
 from flows.finish import Finished
 from flows.order import Ending
 from flows.trailers import trailers_of
+from flows.versions import is_due
 from schemas.base import canonical_json
 from schemas.project import MANIFEST_PATH
 from schemas.stateflow import State
 from services import repository
 from services.database import releases, store
+from services.database.releases import Release
 from tasks.telling import ACTOR, Telling
 
 
-async def release(telling: Telling, finished: Finished, output: str | None) -> Ending:
-    """Commit the tree and end the run."""
+async def release(telling: Telling, finished: Finished, output: str | None) -> Ending | None:
+    """Commit the tree and end the run; None when another run has released under its version meanwhile."""
     context = telling.context
     folder = Path(output) if output else context.home / "releases" / context.project
-    commit = await _commit(telling, finished, folder)
+    async with releases.releasing(context.database, context.project):
+        async with context.database.transaction() as conn:
+            latest = await releases.get_release(conn, context.project)
+        if not is_due(latest, finished.version, finished.tree):
+            return None
+        commit = await _commit(telling, finished, folder, latest)
+    await telling.move(State.COMPLETED, "approve")
     news = "committed" if commit.new else "unchanged, this tree was there already"
     return Ending(
         run=context.run,
@@ -27,11 +35,12 @@ async def release(telling: Telling, finished: Finished, output: str | None) -> E
     )
 
 
-async def _commit(telling: Telling, finished: Finished, folder: Path) -> repository.Commit:
+async def _commit(
+    telling: Telling, finished: Finished, folder: Path, latest: Release | None
+) -> repository.Commit:
     context, tree = telling.context, finished.tree
     manifest = next(f for f in tree.files if f.path == MANIFEST_PATH)
     async with context.database.transaction() as conn:
-        latest = await releases.get_release(conn, context.project)
         trailers = await trailers_of(conn, context.project, context.run, tree.digest_of_tree)
     title = f"Release {finished.version} of {context.project}"
     commit = await repository.write_release(folder, tree.files, title, trailers)
@@ -53,5 +62,4 @@ async def _commit(telling: Telling, finished: Finished, folder: Path) -> reposit
                 supersedes=latest.version if latest else None,
                 actor=ACTOR,
             )
-    await telling.move(State.COMPLETED, "approve")
     return commit

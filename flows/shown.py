@@ -1,6 +1,7 @@
 """What a gate shows a human: at most 60 lines."""
 
 from flows.finish import Finished
+from schemas.budget import CapQuestion, Remaining, exact
 from schemas.full import Planned
 from schemas.policy import money
 from schemas.specification import Specification
@@ -41,11 +42,11 @@ async def plan_text(telling: Telling, specification: Specification, planned: Pla
 
 async def release_text(telling: Telling, finished: Finished) -> str:
     """The release: its tree, its evidence, what nobody checked, and its cost."""
-    context, srs = telling.context, finished.assembly.srs
+    context, parts, srs = telling.context, finished.parts, finished.parts.assembly.srs
     async with context.database.transaction() as conn:
         spent = await usage.run_usage(conn, context.run)
     not_run = sorted(v.subject for v in finished.all_verdicts() if v.status is Status.NOT_RUN)
-    names = [name for contract in finished.assembly.contracts for name in contract.public_names()]
+    names = [name for contract in parts.assembly.contracts for name in contract.public_names()]
     lines = [
         f"# Release {finished.version} of {context.project}",
         srs.purpose,
@@ -54,8 +55,8 @@ async def release_text(telling: Telling, finished: Finished) -> str:
         f"Public names: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}",
         f"{len(srs.requirements)} requirements, {len(srs.criterion_ids())} criteria, all claimed by tests",
         f"Tests: {len(finished.build.verdict.tests)} passed on the installed wheel (reported, not verified)",
-        *(f"Refactoring of {item.id}: {item.refactoring}" for item in finished.items[:10]),
-        f"Findings accepted: {len(finished.audit.findings)}",
+        *(f"Refactoring of {item.id}: {item.refactoring}" for item in parts.items[:10]),
+        f"Findings accepted: {len(parts.audit.findings)}",
         f"Not run: {', '.join(not_run) or 'nothing'}",
         f"Cost: {money(spent.cost_usd)} in {spent.calls} calls, {spent.replayed} replayed",
     ]
@@ -63,6 +64,30 @@ async def release_text(telling: Telling, finished: Finished) -> str:
     lines += _list("Assumptions", srs.assumptions)
     lines += _list("Out of scope", srs.out_of_scope)
     return _cut(lines)
+
+
+def budget_text(question: CapQuestion) -> str:
+    """A budget that is too small: where it stands, what is to come, and what each answer does."""
+    lines = [
+        f"# Run {question.run} has reached its budget: {question.scope} {question.key}",
+        f"The cap is {exact(question.cap)}, spent {exact(question.spent)}",
+        f"The next call needs up to {exact(question.needed)}",
+        f"Still to come in this run: {remaining_text(question.remaining)}",
+        "",
+        f"approve: raise the cap to {exact(question.proposed)} and go on",
+        "revise:  raise it to another amount in US dollars, and go on",
+        "reject:  keep it; the run stops, and a higher cap continues it",
+    ]
+    return _cut(lines)
+
+
+def remaining_text(rest: Remaining | None) -> str:
+    """What is still to come, in one line."""
+    if rest is None:
+        return "not known"
+    (less, more), cost = rest.calls, rest.cost_usd
+    price = f"{exact(cost[0])} to {exact(cost[1])}" if cost else "at a price that is not known"
+    return f"{less} to {more} calls, {price}"
 
 
 def _list(title: str, items: tuple[str, ...] | list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from schemas.srs import SRS
 from schemas.stages import Assembly, ReleaseTree
 from schemas.verdict import Manifest
 from services.database import releases, store
+from services.database.releases import Release
 from tasks.context import RunContext
 
 FIRST = "0.1.0"
@@ -50,8 +51,21 @@ async def released_otherwise(context: RunContext, version: str, tree: ReleaseTre
     """Whether this version was released with other files."""
     async with context.database.transaction() as conn:
         latest = await releases.get_release(conn, context.project)
-    files = hashlib.sha256(canonical_json(tree.files)).hexdigest()
-    return latest is not None and latest.version == version and latest.files != files
+    return latest is not None and latest.version == version and latest.files != files_digest(tree)
+
+
+def is_due(latest: Release | None, version: str, tree: ReleaseTree) -> bool:
+    """Whether a tree may still be released under its version: no other run has taken it meanwhile."""
+    if latest is None:
+        return version == FIRST
+    if version == latest.version:
+        return latest.files == files_digest(tree)
+    return version == bumped(latest.version)
+
+
+def files_digest(tree: ReleaseTree) -> str:
+    """The digest of the artifact that lists a tree's files."""
+    return hashlib.sha256(canonical_json(tree.files)).hexdigest()
 
 
 async def earlier_srs(context: RunContext, version: str) -> SRS | None:

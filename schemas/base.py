@@ -7,7 +7,15 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 
 class Value(BaseModel):
@@ -71,6 +79,16 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 RelativePath = Annotated[str, AfterValidator(_relative_path)]
 Text = Annotated[str, AfterValidator(_utf8_text)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=8)]
+
+_MONEY: TypeAdapter[Decimal] = TypeAdapter(Money)
+
+
+def as_money(text: str) -> Decimal | None:
+    """The US dollars in a text; None when it holds no amount from 0 up."""
+    try:
+        return _MONEY.validate_python(text)
+    except ValidationError:
+        return None
 
 
 def slugify(title: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import yaml
 from pydantic import ValidationError
 
-from schemas.base import Money, Slug, Text, Value, slugify
+from schemas.base import Money, Slug, Text, Value, digest, slugify
 from schemas.errors import InputError
 
 MAX_BYTES = 200_000
@@ -32,6 +32,14 @@ class Brief(Value):
     text: Text
     """The whole text without its front matter."""
     asks: FrontMatter = FrontMatter()
+
+    def uncapped(self) -> "Brief":
+        """The brief without its cap, which no answer depends on."""
+        return self.model_copy(update={"asks": self.asks.model_copy(update={"budget_usd": None})})
+
+    def digest(self) -> str:
+        """The digest of the brief without its cap."""
+        return digest(self.uncapped())
 
 
 def decode_brief(data: bytes, source: str) -> str:

@@ -14,6 +14,11 @@ PhoenixError                 exit 1   internal error
 └── TransitionRefused        exit 1   the StateFlow table does not allow a transition
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.budget import Shortfall
+
 
 class PhoenixError(Exception):
     """An error with one clear line: what was wrong, what is allowed, what to type next."""
@@ -47,6 +52,10 @@ class Rejected(PhoenixError):
 
 class BudgetExceeded(PhoenixError):
     exit_code = 6
+
+    def __init__(self, short: "Shortfall") -> None:
+        super().__init__(short)
+        self.short = short
 
 
 class Unreachable(PhoenixError):

@@ -22,6 +22,10 @@ class EventKind(StrEnum):
     HALTED = "halted"
     RELEASED = "released"
     ENDED = "ended"
+    ITEM_TAKEN = "item_taken"
+    """A worker has begun to develop an item that a run sent to it."""
+    ITEM_ENDED = "item_ended"
+    """What that came to."""
     NOTED = "noted"
 
 

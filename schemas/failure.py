@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from schemas.audit import Found
 from schemas.base import Value
 from schemas.stateflow import State
 
@@ -34,6 +35,8 @@ class Evidence(Value):
     """The work item whose stage it was; empty for a stage of the whole run."""
     paths: tuple[str, ...] = ()
     """The files that it is about, below the project's root or below tests/."""
+    found: tuple[Found, ...] = ()
+    """Inputs that an audit drew and on which properties fail."""
 
 
 class Feedback(Value):
@@ -43,6 +46,8 @@ class Feedback(Value):
     cause: Cause | None
     """None when a human asked for a change."""
     text: str
+    found: tuple[Found, ...] = ()
+    """Inputs that become examples of the item's suite."""
 
 
 Notes = tuple[Feedback, ...]

@@ -2,12 +2,15 @@
 
 from typing import Literal
 
+from schemas.audit import Audit
 from schemas.base import SourceFile, Text, Value
 from schemas.blueprint import Blueprint
 from schemas.specification import Specification
 from schemas.stages import Measures, StageAnswer
 from schemas.verdict import Candidate, Suite, Verdict
 from schemas.wbs import WBS
+
+UNAUDITED = Audit(properties=(), unaudited="it was accepted before there were audits")
 
 
 class Specified(StageAnswer):
@@ -67,6 +70,7 @@ class Held(StageAnswer):
     outcome: Literal["held"] = "held"
     mutants: tuple[Mutant, ...]
     verdict: Verdict
+    audit: Audit = UNAUDITED
 
     def score(self) -> str | None:
         """Killed over made, such as '7/8'; None when no mutant could be made."""
@@ -98,6 +102,7 @@ class ItemDone(Value):
     mutants: tuple[Mutant, ...]
     verdict: Verdict
     refactoring: str
+    audit: Audit = UNAUDITED
 
     def mutation_score(self) -> float | None:
         """The share of mutants that the suite noticed; None when there are none."""

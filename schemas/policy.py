@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Money, Value
+from schemas.base import Money, Value, digest
 from schemas.brief import FrontMatter
 
 Mode = Literal["auto", "full", "lite"]
@@ -68,6 +68,12 @@ class Policy(Value):
     plan_gate: GateRule = "auto"
     budget_usd: Money | None = None
     """The cap of one run in US dollars; None means no cap."""
+    project_budget_usd: Money | None = None
+    """The cap of all runs of a project together."""
+    day_budget_usd: Money | None = None
+    """The cap of a calendar day (UTC), all projects together."""
+    budget_gate: GateRule = "ask"
+    """Whether a human is asked to raise a cap that is reached; auto never raises one."""
     attempts: int = Field(default=4, ge=1, le=10)
     """Candidates per visit of the implementation state."""
     repairs: int = Field(default=2, ge=0, le=5)
@@ -102,6 +108,11 @@ class Policy(Value):
         """Every model that may be asked."""
         return tuple(dict.fromkeys((*self.models.values(), *self.pins.values())))
 
+    def digest(self) -> str:
+        """The digest of all that can change an answer; caps only say how soon a run has to stop."""
+        caps = {"project_budget_usd", "day_budget_usd", "budget_gate"}
+        return digest({**self.model_dump(mode="json", exclude=caps), "budget_usd": None})
+
     def tightened_by(self, asks: FrontMatter) -> "Policy":
         """This policy with a brief's front matter applied; a brief can lower a cap or add a gate."""
         caps = [cap for cap in (self.budget_usd, asks.budget_usd) if cap is not None]
@@ -112,6 +123,7 @@ class Policy(Value):
                 "release_gate": asks.approve or self.release_gate,
                 "requirements_gate": asks.approve or self.requirements_gate,
                 "plan_gate": asks.approve or self.plan_gate,
+                "budget_gate": asks.approve or self.budget_gate,
             }
         )
 

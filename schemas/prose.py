@@ -39,6 +39,13 @@ def interface_text(contract: Contract) -> str:
     return sources_text((SourceFile(path=contract.types_path(), text=render_types(contract)), stub))
 
 
+def face_text(contract: Contract) -> str:
+    """A contract as its users read it: a module without bodies is its types, under its own name."""
+    if contract.body_names():
+        return interface_text(contract)
+    return sources_text((SourceFile(path=contract.module_path(), text=render_types(contract)),))
+
+
 def sources_text(files: tuple[SourceFile, ...]) -> str:
     """Files as agents read them, each under its path."""
     return "\n\n".join(f"# {file.path}\n{file.text.rstrip()}" for file in files)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from schemas.errors import TransitionRefused
 
@@ -131,7 +132,7 @@ _REPAIRS = _flow(
     *((S.FAILURE_ANALYSIS, "repair", s) for s in (S.GENERATION_CYCLE, S.LITE_CYCLE)),
 )
 
-_HALTS = _flow(*((s, "halt", S.HALTED) for s in WORKING), (S.AUTOMATED_RETHINK, "halt", S.HALTED))
+_HALTS = _flow(*((s, "halt", S.HALTED) for s in (*WORKING, S.GENERATION_CYCLE, S.AUTOMATED_RETHINK)))
 
 _GATES = _flow(
     *(
@@ -152,6 +153,7 @@ def allowed(origin: State, outcome: str, target: State) -> bool:
     return Transition(origin, outcome, target) in TRANSITIONS
 
 
+@lru_cache
 def route(origin: State, outcome: str, target: State) -> tuple[Transition, ...]:
     """The transitions that lead from a state, left with an outcome, to a target: direct, or in and out
     of composite states. Who enters a composite state goes on inside it; who leaves it, outside.

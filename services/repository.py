@@ -1,6 +1,7 @@
 """A project's git repository: written from a release, never over anything newer."""
 
 import asyncio
+import ctypes
 import os
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ _OPTIONS = (
 )
 
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 LONGEST_NAME = 200
 """Bytes of a folder's name; a scratch folder beside it has a longer one."""
 
@@ -143,10 +145,22 @@ def _old(folder: Path) -> Path:
 
 
 async def _switch(folder: Path, made: Path) -> None:
+    """Put the new tree in its place; where the system can, the folder is there at every moment."""
     if folder.exists():
-        folder.rename(_old(folder))
-    made.rename(folder)
+        made.rename(_old(folder))
+        if not _exchanged(_old(folder), folder):
+            _old(folder).rename(made)
+            folder.rename(_old(folder))
+    if made.exists():
+        made.rename(folder)
     await _finish_switch(folder)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two folders changed places, in one step; no means that they are where they were."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    places = (AT_FDCWD, bytes(one), AT_FDCWD, bytes(other), RENAME_EXCHANGE)
+    return exchange is not None and exchange(*places) == 0
 
 
 async def _finish_switch(folder: Path) -> None:

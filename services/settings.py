@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from schemas.base import Money
 from schemas.errors import ConfigurationError
 from schemas.policy import AgentName, Tier
 
@@ -22,6 +31,26 @@ class Price(BaseModel):
     output: Decimal = Field(ge=0)
 
 
+class RateLimit(BaseModel):
+    """How often a model may be asked, and for how many tokens; what is not said is not limited."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
+    tokens_per_minute: int | None = Field(None, ge=1)
+
+    def text(self) -> str:
+        """The limit in words."""
+        kinds = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}
+        return " and ".join(f"{n:,} {kind}" for kind, n in kinds.items() if n) + " a minute"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "RateLimit":
+        if self.requests_per_minute is None and self.tokens_per_minute is None:
+            raise ValueError("give requests_per_minute, tokens_per_minute or both")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that the environment decides. Names are upper case; ours begin with PHOENIX_."""
 
@@ -29,6 +58,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     redis_url: SecretStr | None = Field(None, alias="REDIS_URL")
+    """Where processes share rate limits and holds; without it each process keeps them for itself."""
     chroma_url: str | None = Field(None, pattern=r"^https?://[^\s/@]+/?$", alias="CHROMA_URL")
     """A Chroma server for the memory's index; without it the index is a folder of the home."""
     openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
@@ -57,6 +87,9 @@ class Settings(BaseSettings):
     """JSON: model name without its provider to {"input": …, "output": …} in USD per million tokens."""
     free_models: Annotated[tuple[str, ...], NoDecode] = Field(("ollama:*",), alias="PHOENIX_FREE_MODELS")
     """Comma-separated patterns of model names that cost nothing."""
+    rate_limits: dict[str, RateLimit] = Field(default_factory=dict, alias="PHOENIX_RATE_LIMITS")
+    """JSON: pattern of model names, with or without provider, to {"requests_per_minute": …,
+    "tokens_per_minute": …}; the first that fits counts, for each model and server by itself."""
     memory: Literal["on", "off"] = Field("on", alias="PHOENIX_MEMORY")
     """Whether earlier work is remembered and hinted at."""
     embedding_model: str = Field(
@@ -65,7 +98,12 @@ class Settings(BaseSettings):
     """What makes the memory's vectors: lexical-hash-v1 (offline; words, not meaning) or openai:NAME."""
     docs: Literal["mkdocs", "sphinx"] = Field("mkdocs", alias="PHOENIX_DOCS")
     """What builds the API documentation of a release of the full path."""
-    budget_usd: Decimal | None = Field(None, ge=0, alias="PHOENIX_BUDGET_USD")
+    budget_usd: Money | None = Field(None, alias="PHOENIX_BUDGET_USD")
+    """US dollars that one run may spend."""
+    project_budget_usd: Money | None = Field(None, alias="PHOENIX_PROJECT_BUDGET_USD")
+    """US dollars that all runs of a project together may spend."""
+    day_budget_usd: Money | None = Field(None, alias="PHOENIX_DAY_BUDGET_USD")
+    """US dollars that may be spent on a calendar day (UTC), all projects together."""
 
     @field_validator("free_models", mode="before")
     @classmethod
@@ -127,15 +165,16 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_input=False)
         )
         raise ConfigurationError(
             f"invalid setting: {problems}. Correct it in the environment or .env."
         ) from None
     except SettingsError as error:
+        names = [str(f.alias) for name, f in Settings.model_fields.items() if f'"{name}"' in str(error)]
         raise ConfigurationError(
-            f"invalid setting: {error}. Correct it in the environment or .env."
+            f"invalid setting: {', '.join(names)} is not JSON. Correct it in the environment or .env."
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError("the file .env is not UTF-8 text. Save it as UTF-8, or remove it.") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.ask import Desk
+from schemas.base import digest
 from schemas.brief import Brief
 from schemas.memory import HintKind
 from schemas.policy import Policy
@@ -39,6 +40,12 @@ class RunContext:
     samples: Mapping[tuple[State, str], int] = field(default_factory=dict)
     """How often the run halted for a state and work item ('' for all): the index of the sample there."""
     progress: Callable[[str, Mapping[str, Any]], None] = lambda kind, facts: None
+    audit_key: str = ""
+    """What the seeds of audits come from; no agent is told."""
+    pool: bool = False
+    """Whether the workers of a work pool develop the items, instead of this process."""
+    crashes: int = 0
+    """How often in a row the flow run that carries the run has died without getting any further."""
 
     def sample(self, state: State, item: str = "") -> int:
         """The index of the sample to ask for in a state, for a work item or the whole run."""
@@ -69,6 +76,10 @@ class Work:
     def judge(self) -> Judge:
         """Where generated code is judged."""
         return self.context.judge
+
+    def seed(self, *subject: str) -> str:
+        """What inputs for a subject are drawn by: the same whenever the run asks, and told to no agent."""
+        return digest([self.context.audit_key, *subject])
 
     async def hints(self, kind: HintKind, text: str) -> str:
         """What memory recalls, the same for every try of this visit; empty when nothing is near enough."""

@@ -83,7 +83,8 @@ def _(answer: Held) -> str:
         for m in answer.mutants
     ]
     head = f"## {answer.score() or 'No'} mutants killed; every test fails on the stub"
-    return f"{head}\n\n{table_of(('mutant', 'place', 'change', 'killed by'), rows)}"
+    audited = f"{answer.audit.told()}."
+    return f"{head}\n\n{audited}\n\n{table_of(('mutant', 'place', 'change', 'killed by'), rows)}"
 
 
 @describe.register

@@ -2,9 +2,10 @@
 and one transaction that commits its answer with the event that announces it."""
 
 import asyncio
+import hashlib
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
@@ -12,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 import httpx
 from prefect import Task
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.cache_policies import CachePolicy
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
@@ -21,17 +22,20 @@ from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agents.ask import fingerprint
 from schemas.agent import Agent
+from schemas.audit import Found
 from schemas.base import canonical_json, digest
+from schemas.budget import Budget
 from schemas.errors import UnusableAnswer
 from schemas.events import EventKind
 from schemas.failure import Cause, Evidence
 from schemas.policy import plain
 from schemas.stages import StageAnswer
-from schemas.stateflow import State
-from services.database import ledger, store, usage
+from schemas.stateflow import PER_ITEM, State
+from services.database import budgets, ledger, store
 from services.secrets import redact
 from services.telemetry import bound, logger
 from services.toolchain import environment_name
@@ -39,10 +43,13 @@ from tasks.context import RunContext, Work
 from tasks.describe_full import describe
 from tasks.telling import ACTOR, Telling
 
+_FAILURE = TypeAdapter(Evidence)
 P = ParamSpec("P")
 R = TypeVar("R", bound=StageAnswer)
 DETAILS = 16_000
 """Characters of a failure's details that are kept."""
+LAST = State.REFACTOR_CODE
+"""The last stage of a work item."""
 PATIENCE_S = 5
 """How long a stage waits for the Prefect server to take its artifact."""
 
@@ -56,7 +63,12 @@ class StageFailed(Exception):
 
 
 def failed(
-    work: Work, cause: Cause, summary: str, details: Iterable[str] = (), paths: Iterable[str] = ()
+    work: Work,
+    cause: Cause,
+    summary: str,
+    details: Iterable[str] = (),
+    paths: Iterable[str] = (),
+    found: tuple[Found, ...] = (),
 ) -> StageFailed:
     """The failure of a stage, to be raised by its body; the paths are those of the files that it is about."""
     line = " ".join(summary.split())[:300]
@@ -68,6 +80,7 @@ def failed(
             details="\n".join(details)[:DETAILS],
             item=work.item,
             paths=tuple(sorted(set(paths))),
+            found=found,
         )
     )
 
@@ -92,6 +105,14 @@ class Visit:
     item: str
     facts: dict[str, Any]
     """What its events say beside the outcome."""
+    bodies: Mapping[str, bytes]
+    """The inputs as they are stored."""
+    known: store.StageResult | None
+    """What an earlier execution answered."""
+    pages: list[str]
+    """What was answered about its item, or the run, and is not yet shown."""
+    answer: StageAnswer | Evidence | None = None
+    tried: bool = False
     ran: bool = False
 
     @property
@@ -121,6 +142,11 @@ class Stage(Generic[P, R]):
         return found
 
     @cached_property
+    def forms(self) -> dict[str, TypeAdapter[Any]]:
+        """How the declared inputs, and the answer under 'return', are read and written."""
+        return {name: TypeAdapter(hint) for name, hint in self.hints.items()}
+
+    @cached_property
     def task(self) -> Task[..., Any]:
         """The Prefect task."""
         return Task(
@@ -129,13 +155,19 @@ class Stage(Generic[P, R]):
             description=inspect.getdoc(self.body),
             task_run_name="{name}",
             version=str(self.version),
-            persist_result=True,
-            result_serializer="json",
-            cache_policy=StagePolicy(),
+            persist_result=False,
+            cache_policy=NO_CACHE,
             retries=2,
             retry_delay_seconds=exponential_backoff(2),
             retry_jitter_factor=0.5,
             retry_condition_fn=_may_retry,
+        )
+
+    @cached_property
+    def known_task(self) -> Task[..., Any]:
+        """The task of an answer that is known: Prefect finds it under the stage key and says "Cached"."""
+        return self.task.with_options(
+            persist_result=True, result_serializer="json", cache_policy=StagePolicy()
         )
 
     def key(self, context: RunContext, inputs: dict[str, str], item: str = "") -> str:
@@ -159,43 +191,58 @@ class Stage(Generic[P, R]):
         Raises:
             StageFailed: the stage failed for reasons that its inputs determine.
         """
-        context = telling.context
-        bodies = {
-            name: TypeAdapter(self.hints[name]).dump_python(v, mode="json") for name, v in inputs.items()
-        }
-        async with context.database.transaction() as conn:
-            names = await store.put_artifacts(conn, [("input", canonical_json(b)) for b in bodies.values()])
-        digests = dict(zip(bodies, names, strict=True))
-        key = self.key(context, digests, telling.item)
+        plain_inputs = {name: self.forms[name].dump_python(v, mode="json") for name, v in inputs.items()}
+        bodies = {name: canonical_json(value) for name, value in plain_inputs.items()}
+        digests = {name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()}
+        key = self.key(telling.context, digests, telling.item)
         seen = key if not self.ignored else digest([key, digests])
         if seen not in telling.told:
-            telling.told[seen] = await self._visit(telling, key, digests)
+            telling.told[seen] = await self._visit(telling, key, bodies, digests)
         answer = telling.told[seen]
         if isinstance(answer, Evidence):
             telling.outcome = "failed"
             raise StageFailed(answer)
         return answer  # type: ignore[return-value]
 
-    async def _visit(self, telling: Telling, key: str, digests: dict[str, str]) -> StageAnswer | Evidence:
+    async def _visit(
+        self, telling: Telling, key: str, bodies: dict[str, bytes], digests: dict[str, str]
+    ) -> StageAnswer | Evidence:
         context = telling.context
-        await telling.move(self.state)
+        if telling.whole and self.state in PER_ITEM:
+            await telling.whole.enter(State.GENERATION_CYCLE)
+        async with context.database.transaction() as conn:
+            await store.put_artifacts(conn, [("input", body) for body in bodies.values()])
+            known = await store.get_result(conn, key)
+            await telling.move_in(conn, self.state)
         telling.path.append(self.state)
         facts: dict[str, Any] = {"stage": self.state.value, "key": key}
         if telling.item:
             facts["item"] = telling.item
         context.progress("entered", {"state": self.state.value, "item": telling.item})
-        visit, began = Visit(self, context, telling.item, facts), time.monotonic()
+        visit = Visit(self, context, telling.item, facts, bodies, known, telling.pages)
+        began = time.monotonic()
         with bound(stage=self.state.value, **({"item": telling.item} if telling.item else {})):
-            told = await self.task(quote(visit), key=key, inputs=digests, name=visit.name)
+            task = self.known_task if known else self.task
+            told = await task(quote(visit), key=key, inputs=digests, name=visit.name)
         facts |= {"outcome": told["outcome"], "cached": not visit.ran}
-        async with context.database.transaction() as conn:
-            if not visit.ran:
+        answer = visit.answer
+        if answer is None or not visit.ran:
+            async with context.database.transaction() as conn:
+                answer = await self._stored(conn, told)
                 await _announce(conn, context, self.state, facts)
-            body = await store.get_artifact(conn, told["answer"])
+            if telling.item:
+                telling.pages.append(describe(answer))
         telling.outcome = told["outcome"]
-        form = Evidence if told["outcome"] == "failed" else self.hints["return"]
-        answer: StageAnswer | Evidence = TypeAdapter(form).validate_json(body)
         context.progress("left", {**facts, "seconds": time.monotonic() - began, "answer": answer})
+        return answer
+
+    async def _stored(self, conn: AsyncConnection, told: Mapping[str, str]) -> StageAnswer | Evidence:
+        return self.read(told["outcome"], await store.get_artifact(conn, told["answer"]))
+
+    def read(self, outcome: str, body: bytes) -> StageAnswer | Evidence:
+        """An answer from its bytes."""
+        form = _FAILURE if outcome == "failed" else self.forms["return"]
+        answer: StageAnswer | Evidence = form.validate_json(body)
         return answer
 
 
@@ -212,38 +259,46 @@ def stage(
 
 
 async def _run_visit(visit: Visit, key: str, inputs: dict[str, str], name: str) -> dict[str, str]:
-    context = visit.context
-    async with context.database.transaction() as conn:
-        known = await store.get_result(conn, key)
+    known = await _known(visit, key)
     if known is None:
-        answer = await _answer(visit, inputs)
-        outcome = "failed" if isinstance(answer, Evidence) else answer.outcome
-        known = await _commit(visit, key, outcome, answer)
-        visit.ran = True
-    async with context.database.transaction() as conn:
-        body = await store.get_artifact(conn, known.answer)
-    form = Evidence if known.outcome == "failed" else visit.stage.hints["return"]
-    await _show(context.run, name, known.outcome, describe(TypeAdapter(form).validate_json(body)))
+        known = await _commit(visit, key, await _answer(visit))
+    if visit.answer is not None:
+        await _show(visit, known.outcome, describe(visit.answer))
     return {"outcome": known.outcome, "answer": known.answer}
 
 
-async def _show(run: str, name: str, outcome: str, text: str) -> None:
-    """Put the answer where people look; that it cannot be shown does not undo it."""
-    key = f"{run}-{name.lower().replace('_', '-').replace(' ', '-')}"
+async def _known(visit: Visit, key: str) -> store.StageResult | None:
+    """What was committed under the key, by another execution or by an earlier try of this task."""
+    if visit.known is None and not visit.tried:
+        visit.tried = True
+        return None
+    async with visit.context.database.transaction() as conn:
+        known = visit.known or await store.get_result(conn, key)
+        if known:
+            visit.answer = visit.stage.read(known.outcome, await store.get_artifact(conn, known.answer))
+    return known
+
+
+async def _show(visit: Visit, outcome: str, text: str) -> None:
+    """Put the answer where people look, an item's as one page once it is done or has failed; that it cannot
+    be shown does not undo it."""
+    visit.pages.append(text)
+    if visit.item and visit.stage.state is not LAST and outcome != "failed":
+        return
+    name = visit.item or visit.name
+    key = f"{visit.context.run}-{name.lower().replace('_', '-')}"
+    page = redact("\n\n".join(visit.pages))
+    visit.pages.clear()
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await acreate_markdown_artifact(redact(text), key=key, description=f"{name}: {outcome}")
+            await acreate_markdown_artifact(page, key=key, description=f"{visit.name}: {outcome}")
     except (TimeoutError, httpx.HTTPError, PrefectException) as error:
-        logger().warning("the Prefect server took no artifact", stage=name, error=type(error).__name__)
+        logger().warning("the Prefect server took no artifact", stage=visit.name, error=type(error).__name__)
 
 
-async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidence:
+async def _answer(visit: Visit) -> StageAnswer | Evidence:
     context, current = visit.context, visit.stage
-    async with context.database.transaction() as conn:
-        bodies = await store.get_artifacts(conn, inputs.values())
-    values = {
-        name: TypeAdapter(current.hints[name]).validate_json(bodies[named]) for name, named in inputs.items()
-    }
+    values = {name: current.forms[name].validate_json(body) for name, body in visit.bodies.items()}
     work = Work(context, current.state, context.sample(current.state, visit.item), visit.item)
     try:
         answer: StageAnswer = await current.body(work, **values)
@@ -254,24 +309,29 @@ async def _answer(visit: Visit, inputs: dict[str, str]) -> StageAnswer | Evidenc
         return failed(work, Cause.MODEL, str(error)).failures[0]
 
 
-async def _commit(visit: Visit, key: str, outcome: str, answer: StageAnswer | Evidence) -> store.StageResult:
+async def _commit(visit: Visit, key: str, answer: StageAnswer | Evidence) -> store.StageResult:
     context, state = visit.context, visit.stage.state
     item = visit.item or None
+    outcome = "failed" if isinstance(answer, Evidence) else answer.outcome
+    body = canonical_json(answer)
     async with context.database.transaction() as conn:
-        [named] = await store.put_artifacts(conn, [("answer", canonical_json(answer))])
+        [named] = await store.put_artifacts(conn, [("answer", body)])
         if outcome != "failed" or not visit.stage.ignored:
             await store.put_result(
                 conn, key, stage=state.value, outcome=outcome, answer_digest=named, run=context.run, item=item
             )
-        spent = await usage.run_usage(conn, context.run)
+        [budget] = await budgets.budget_states(conn, [Budget(scope="run", key=context.run)])
         facts = {**visit.facts, "outcome": outcome, "cached": False, "answer": named}
-        await _announce(conn, context, state, {**facts, "run_cost_usd": plain(spent.cost_usd)})
+        await _announce(conn, context, state, {**facts, "run_cost_usd": plain(budget.spent)})
+    visit.ran, visit.answer = True, visit.stage.read(outcome, body)
     return store.StageResult(
         key=key, stage=state.value, outcome=outcome, answer=named, run=context.run, item=item
     )
 
 
-async def _announce(conn: Any, context: RunContext, state: State, payload: dict[str, Any]) -> None:
+async def _announce(
+    conn: AsyncConnection, context: RunContext, state: State, payload: dict[str, Any]
+) -> None:
     await ledger.append(
         conn,
         project=context.project,

@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from schemas.failure import Evidence
 from schemas.full import ItemDone
 from schemas.stages import StageAnswer
-from schemas.stateflow import PER_ITEM, State, route
+from schemas.stateflow import State, route
 from schemas.wbs import WBS
 from services.database import ledger
 from tasks.context import RunContext
@@ -31,6 +33,8 @@ class Telling:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     wbs: WBS | None = None
     """The work, once it is planned."""
+    pages: list[str] = field(default_factory=list)
+    """What stages have answered in words and is not yet shown."""
     done: dict[str, ItemDone] = field(default_factory=dict)
     """The newest accepted form of each work item."""
 
@@ -38,7 +42,7 @@ class Telling:
         """The telling of one work item, which begins and ends in the generation cycle."""
         if item not in self.items:
             cycle = State.GENERATION_CYCLE
-            self.items[item] = Telling(self.context, cycle, "begin", self.told, [cycle], item, self)
+            self.items[item] = Telling(self.context, cycle, "begin", path=[cycle], item=item, whole=self)
         return self.items[item]
 
     def begin(self, item: str) -> "Telling":
@@ -49,23 +53,32 @@ class Telling:
 
     async def move(self, target: State, outcome: str | None = None) -> None:
         """Go to a state by the transitions that the table allows."""
+        async with self.context.database.transaction() as conn:
+            await self.move_in(conn, target, outcome)
+
+    async def move_in(self, conn: AsyncConnection, target: State, outcome: str | None = None) -> None:
+        """Go to a state as a transaction does; the run is in the generation cycle when an item moves."""
         if not self.path and target is self.state:
             return
-        if self.whole and target in PER_ITEM:
-            await self.whole.enter(State.GENERATION_CYCLE)
-        steps = route(self.state, outcome or self.outcome, target)
-        async with self.context.database.transaction() as conn:
-            for step in steps:
-                go = ledger.item_transition if self.item else ledger.transition
-                await go(
+        context = self.context
+        for step in route(self.state, outcome or self.outcome, target):
+            said = {
+                "outcome": step.outcome,
+                "run": context.run,
+                "execution": context.execution,
+                "actor": ACTOR,
+            }
+            if self.item:
+                await ledger.item_transition(
                     conn,
-                    run=self.context.run,
-                    execution=self.context.execution,
-                    outcome=step.outcome,
+                    project=context.project,
+                    item=self.item,
+                    origin=step.origin,
                     target=step.target,
-                    actor=ACTOR,
-                    payload={"item": self.item, "origin": step.origin.value} if self.item else {},
+                    **said,
                 )
+            else:
+                await ledger.transition(conn, target=step.target, payload={}, **said)
         self.state = target
 
     async def enter(self, composite: State) -> None:

@@ -24,6 +24,12 @@ _BEYOND = re.compile(
     re.IGNORECASE,
 )
 """Signs of what is perhaps no Python software."""
+_CONCRETE = re.compile(
+    r"[`\d]|\b(?:librar(?:y|ies)|package|modules?|functions?|class(?:es)?|commands?|scripts?|tool|parse\w*|"
+    r"convert\w*|returns?|calculat\w*|comput\w*|files?|texts?|numbers?|strings?|lists?)\b",
+    re.IGNORECASE,
+)
+"""Signs of something that can be built: a brief without any is perhaps only talk."""
 
 
 def measure(brief: Brief) -> Intake:
@@ -43,7 +49,8 @@ def by_rules(brief: Brief, intake: Intake) -> tuple[int, str] | None:
         return None
     if intake.words >= 900 or intake.features >= 25:
         return 7, f"{intake.words} words and {intake.features} listed features"
-    if 15 <= intake.words <= 150 and intake.features <= 8 and not large:
+    small = 15 <= intake.words <= 150 and intake.features <= 8
+    if small and not large and _CONCRETE.search(brief.text):
         return 2, f"{intake.words} words, {intake.features} listed features and no sign of a larger system"
     return None
 

@@ -1,6 +1,7 @@
 """Prefect's result cache over our own results: what it finds is what the task bodies committed."""
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from itertools import count
 from typing import Any
 
@@ -17,13 +18,12 @@ REFERENCE = f"phoenix-results/{NAME}"
 
 TRIES = 5
 
-_reader: Reader | None = None
+_READER: ContextVar[Reader | None] = ContextVar("reader", default=None)
 
 
 def bind(reader: Reader | None) -> None:
-    """Let every block of this process read through this function; the database's URL stays off the server."""
-    global _reader  # noqa: PLW0603
-    _reader = reader
+    """Let the block read through this function in this flow; the database's URL stays off the server."""
+    _READER.set(reader)
 
 
 class PhoenixResults(WritableFileSystem):
@@ -39,7 +39,8 @@ class PhoenixResults(WritableFileSystem):
         Raises:
             FileNotFoundError: nothing was committed under this key, which Prefect takes for a cache miss.
         """
-        found = await _reader(path) if _reader else None
+        reader = _READER.get()
+        found = await reader(path) if reader else None
         if found is None:
             raise FileNotFoundError(f"no result under {path}")
         return record(path, *found)

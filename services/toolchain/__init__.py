@@ -16,7 +16,7 @@ from schemas.errors import Unreachable
 
 HYPOTHESIS = "hypothesis"
 """The folder of the environment where Hypothesis finds what it would else make in every process."""
-_CHARMAP = "from hypothesis.internal.charmap import charmap; charmap()"
+_TABLES = "from hypothesis.internal import charmap as c; c.charmap(); c.intervals_from_codec('utf-8')"
 
 
 def lock_text() -> str:
@@ -26,7 +26,7 @@ def lock_text() -> str:
 
 def environment_name() -> str:
     """The digest that names the environment: its lock, its Python and its platform."""
-    parts = (lock_text(), _CHARMAP, sys.version, sys.platform, sys.base_prefix)
+    parts = (lock_text(), _TABLES, sys.version, sys.platform, sys.base_prefix)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
@@ -79,7 +79,9 @@ async def _make(folder: Path) -> None:
         *("--python", str(folder / "bin" / "python"), str(lock)),
     )
     storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(folder / HYPOTHESIS)}
-    await _run(str(folder / "bin" / "python"), "-I", "-c", _CHARMAP, env=storage)
+    await _run(str(folder / "bin" / "python"), "-I", "-c", _TABLES, env=storage)
+    for table in (folder / HYPOTHESIS).rglob("*.gz"):
+        table.chmod(0o644)  # Hypothesis makes them for its own user, and the sandbox has another
 
 
 async def _uv(*arguments: str) -> None:
