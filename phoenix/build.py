@@ -3,12 +3,11 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phoenix.progress import Progress
+from schemas.base import as_money
 from schemas.brief import MAX_BYTES, Brief, decode_brief, parse_brief
 from schemas.errors import InputError, PhoenixError, Unreachable
 from schemas.policy import GateRule, Mode, Policy
@@ -23,7 +23,7 @@ from services.secrets import redact
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from flows.order import BuildOrder
+    from flows.order import BuildOrder, Executor
     from services.database import Database
 
 
@@ -44,6 +44,7 @@ def build_command(
     budget: str | None,
     output: Path | None,
     record: Path | None,
+    executor: "Executor",
     local: bool,
     as_json: bool,
 ) -> int:
@@ -60,20 +61,26 @@ def build_command(
         release_gate=approve,
         requirements_gate=approve,
         plan_gate=approve,
+        budget_gate=approve,
         docs=settings.docs,
         budget_usd=_money(budget) if budget is not None else settings.budget_usd,
+        project_budget_usd=settings.project_budget_usd,
+        day_budget_usd=settings.day_budget_usd,
     ).tightened_by(wanted.asks)
-    order = BuildOrder(brief=wanted, policy=policy, output=str(output.resolve()) if output else None)
+    folder = str(output.resolve()) if output else None
+    order = BuildOrder(brief=wanted, policy=policy, output=folder, executor=executor)
     return to_its_end(run_build(settings, Wishes(order, record, as_json)))
 
 
 def to_its_end(work: Coroutine[Any, Any, int]) -> int:
-    """The exit code of the work; what Prefect makes of SIGTERM while a flow runs is an interruption."""
+    """The exit code of the work; SIGTERM, and what Prefect makes of it while a flow begins, interrupt it."""
     try:
         return asyncio.run(work)
     except BaseException as error:
         prefect = sys.modules.get("prefect.exceptions")
-        if prefect and isinstance(error, prefect.ExternalSignal):
+        if isinstance(error, asyncio.CancelledError) or (
+            prefect and isinstance(error, prefect.ExternalSignal)
+        ):
             raise KeyboardInterrupt from None
         raise
 
@@ -105,11 +112,8 @@ def read_brief(source: str) -> Brief:
 
 
 def _money(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or value < 0:
+    value = as_money(text)
+    if value is None:
         raise InputError(f"--budget {text}: give US dollars from 0 up, such as --budget 2.50.")
     return value
 
@@ -125,7 +129,7 @@ async def run_build(settings: Settings, wishes: Wishes, progress: Progress | Non
         await check_output(Path(order.output))
     _check_record(wishes.record)
     progress = progress or Progress()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    progress.heed_sigterm()
     try:
         return await _with_services(settings, wishes, progress)
     except OperationalError as error:
@@ -198,6 +202,7 @@ async def _tell(
 
     from flows.build import build_flow
     from flows.context import LISTENER, SETTINGS
+    from services.local.farewell import farewell
     from services.local.results import save_block
 
     await save_block()
@@ -214,6 +219,7 @@ async def _tell(
         )
     finally:
         progress.close()
+        await farewell(server.url)
     return None
 
 

@@ -48,6 +48,7 @@ async def _check_all(settings: Settings) -> list[Part]:
         "database": _database,
         "memory": _memory,
         "prefect": _prefect,
+        "limits": _limits,
         "model": _model,
     }
     return [*_settings(settings), *[await _part(name, check, settings) for name, check in checks.items()]]
@@ -140,6 +141,21 @@ async def _prefect(settings: Settings) -> str:
     async with prefect_server(settings) as server:
         how = "started for this check" if server.started_by_us else "running"
         return f"{server.url}, {how}"
+
+
+async def _limits(settings: Settings) -> str:
+    from services.redis import Redis
+
+    limited = "; ".join(f"{pattern}: {limit.text()}" for pattern, limit in settings.rate_limits.items())
+    what = limited or "none set"
+    if settings.redis_url is None:
+        return f"{what}; kept by each process for itself (REDIS_URL is not set)"
+    redis = Redis(settings.redis_url)
+    try:
+        await redis.check()
+    finally:
+        await redis.close()
+    return f"{what}; shared through Redis at {redis.place}"
 
 
 async def _model(settings: Settings) -> str:

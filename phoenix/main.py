@@ -49,6 +49,8 @@ def main() -> None:
               help="The folder of the git repository (default: PHOENIX_HOME/releases/NAME).")  # fmt: skip
 @click.option("--record", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write every answer that the run used to FILE.")  # fmt: skip
+@click.option("--executor", type=click.Choice(["local", "pool"]), default="local", show_default=True,
+              help="Who develops the work items: this process, or the workers of the work pool.")  # fmt: skip
 @click.option("--local", is_flag=True, help="Run in this process (the default while no platform is running).")
 @_JSON
 def build(**options: Any) -> None:
@@ -105,6 +107,53 @@ def history(project: str, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("identity", metavar="[ID]", required=False)
+@_JSON
+def approvals(identity: str | None, as_json: bool) -> None:
+    """List what waits for a decision and for how long; with ID, print what was shown for it."""
+    from phoenix.approvals import approvals_command
+
+    approvals_command(identity, as_json)
+
+
+_ID = click.argument("identity", metavar="ID")
+_COMMENT = click.option("--comment", default="", metavar="TEXT", help="What should change, or why.")
+
+
+@main.command()
+@_ID
+@_COMMENT
+@_JSON
+def approve(identity: str, comment: str, as_json: bool) -> None:
+    """Approve what ID asks about; 'phoenix approvals' lists the IDs."""
+    from phoenix.approvals import decide_command
+
+    decide_command(identity, "approve", comment, as_json)
+
+
+@main.command()
+@_ID
+@_COMMENT
+@_JSON
+def revise(identity: str, comment: str, as_json: bool) -> None:
+    """Send what ID asks about back to the agents, with a comment."""
+    from phoenix.approvals import decide_command
+
+    decide_command(identity, "revise", comment, as_json)
+
+
+@main.command()
+@_ID
+@_COMMENT
+@_JSON
+def reject(identity: str, comment: str, as_json: bool) -> None:
+    """Reject what ID asks about, and end its run."""
+    from phoenix.approvals import decide_command
+
+    decide_command(identity, "reject", comment, as_json)
+
+
+@main.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
     """Print the JSON Schema of NAME; without NAME, list the names."""
@@ -123,11 +172,21 @@ def doctor(as_json: bool) -> None:
 
 
 @main.command()
-def up() -> None:
-    """Keep the local database and the Prefect server with its UI running until Ctrl-C."""
+@click.option("--limit", type=click.IntRange(1, 1000), metavar="N", help="Flow runs at once on this machine.")
+@click.option("--detach", is_flag=True, help="Return as soon as it runs; 'phoenix down' ends it.")
+def up(**options: Any) -> None:
+    """Keep the database, the Prefect server with its UI and a worker running until Ctrl-C."""
     from phoenix.up import up_command
 
-    up_command()
+    up_command(**options)
+
+
+@main.command()
+def down() -> None:
+    """End what 'phoenix up' keeps running."""
+    from phoenix.up import down_command
+
+    down_command()
 
 
 @main.command()

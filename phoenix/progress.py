@@ -1,5 +1,7 @@
 """What a person, or a log, sees while a run goes on."""
 
+import asyncio
+import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,10 +25,29 @@ class Progress:
         """What ran in the sandbox, and for how many seconds."""
         self.place = ""
         self._live: Status | None = None
+        self._work: asyncio.Task[Any] | None = None
+        self._terminated = False
+
+    def heed_sigterm(self) -> None:
+        """Let SIGTERM cancel this task; an exception out of a signal handler may hit what swallows it."""
+        self._work = self._work or asyncio.current_task()
+        signal.signal(signal.SIGTERM, self._terminate)
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
+        if self._work and not self._work.done():
+            self._work.get_loop().call_soon_threadsafe(self._work.cancel)
 
     def __call__(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Take note of what happened."""
+        """Take note of what happened.
+
+        Raises:
+            asyncio.CancelledError: SIGTERM came, and its cancellation was lost on the way.
+        """
+        if self._terminated:
+            raise asyncio.CancelledError
         if kind == "opened":
+            self.heed_sigterm()  # a flow has just put Prefect's handler in place
             self.run = facts["run"]
             self._note(f"run {self.run} of {facts['project']}")
         elif kind == "entered":

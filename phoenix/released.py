@@ -25,14 +25,15 @@ class Released:
 
 async def released(database: Database, home: Path, order: BuildOrder) -> Released | None:
     """The release that the order asks for, when the project's latest one was made from this brief and
-    policy; its folder is written again where it is missing."""
+    policy; its folder is written again where it is missing. A run that died between its release and its
+    end has still to come to that end."""
     brief = order.brief
     async with database.transaction() as conn:
         release = await releases.get_release(conn, brief.slug)
         if release is None:
             return None
         run = await runs.find_run(conn, release.run)
-        if (run.brief, run.policy) != (brief.digest(), order.policy.digest()):
+        if (run.brief, run.policy) != (brief.digest(), order.policy.digest()) or run.ended_at is None:
             return None
         files = _FILES.validate_json(await store.get_artifact(conn, release.files))
         trailers = await trailers_of(conn, brief.slug, run.id, tree_digest(files))

@@ -50,7 +50,7 @@ async def result_of(
             "cost_usd": plain(spent.cost_usd),
         },
         "items": listed,
-        "gates": [{"gate": a.gate, "decision": a.decision, "by": a.who} for a in asked],
+        "gates": [{"gate": a.gate, "decision": a.decision, "by": a.who} for a in asked if not a.over()],
         "verdicts": _verdicts(told),
         "report": report,
         "message": message or _message(events),
@@ -105,7 +105,7 @@ def _item(
         "attempts": done.attempts if done else None,
         "verdict": f"{done.verdict.status} ({done.verdict.level})" if done else None,
         "mutation_score": done.mutation_score() if done else None,
-        "audit_cases": None,
+        "audit_cases": done.audit.cases() if done else None,
     }
 
 

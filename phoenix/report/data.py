@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from flows.trailers import GATE, human_subject
 from schemas.answered import ANSWERS, read_answer
 from schemas.brief import Brief
+from schemas.budget import BudgetState, budgets_of
 from schemas.events import Event, EventKind
 from schemas.failure import Evidence
 from schemas.policy import Policy
 from schemas.stages import ReleaseTree, StageAnswer
 from schemas.stateflow import STAGES, State
-from services.database import Database, approvals, items, ledger, releases, runs, store, usage
+from services.database import Database, approvals, budgets, items, ledger, releases, runs, store, usage
 
 Answer = StageAnswer | Evidence
 Place = tuple[State, str | None]
@@ -66,6 +67,8 @@ class Story:
     accepted: dict[str, items.Accepted]
     """The current generation of each planned item's key."""
     spent: usage.RunUsage
+    budgets: tuple[BudgetState, ...]
+    """Those of the run, its project and today."""
     agents: tuple[usage.AgentUsage, ...]
     calls: tuple[usage.Asked, ...]
     gates: tuple[Gate, ...]
@@ -89,15 +92,18 @@ async def gather(database: Database, run: str) -> Story:
         planned = await items.planned_items(conn, found.id)
         visits = await _answered(conn, visits_of(events))
         mine = [r for r in await releases.list_releases(conn, found.project) if r.run == found.id]
+        brief, policy = await runs.brief_of(conn, found.id), await runs.policy_of(conn, found.id)
+        applied = budgets_of(found.id, brief, policy)
         return Story(
             run=found,
-            brief=await runs.brief_of(conn, found.id),
-            policy=await runs.policy_of(conn, found.id),
+            brief=brief,
+            policy=policy,
             events=tuple(events),
             visits=visits,
             planned=tuple(planned),
             accepted=await items.accepted_generations(conn, found.project, [p.key for p in planned]),
             spent=await usage.run_usage(conn, found.id),
+            budgets=tuple(await budgets.budget_states(conn, applied)),
             agents=tuple(await usage.usage_by_agent(conn, found.id)),
             calls=tuple(await usage.asked(conn, found.id)),
             gates=await _gates(conn, found, visits),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from phoenix.report.data import Story, Visit
 from schemas.answered import verdicts_of
+from schemas.audit import Audit
 from schemas.base import SourceFile
 from schemas.events import EventKind
 from schemas.full import Analysed, Held, Planned, Red, Refactored, Specified
@@ -38,6 +39,7 @@ class ItemLine:
     tests: int | None
     mutants: str | None
     """Killed over made."""
+    audit: Audit | None
     complexity: int | None
 
 
@@ -121,6 +123,7 @@ def _full_item(
         attempts=green.attempts if isinstance(green, Green) else None,
         tests=len(red.suite.tests) if isinstance(red, Red) else None,
         mutants=held.score() if isinstance(held, Held) else None,
+        audit=held.audit if isinstance(held, Held) else None,
         complexity=complexity,
     )
 
@@ -149,6 +152,7 @@ def _lite_item(story: Story, plan: Plan) -> ItemLine:
         attempts=green.attempts if isinstance(green, Green) else None,
         tests=len(plan.suite.tests),
         mutants=None,
+        audit=None,
         complexity=None,
     )
 
@@ -197,8 +201,13 @@ def _unmeasured(story: Story) -> Iterator[str]:
     if wheel_verdict(story) is None:
         yield "Tests on the installed wheel: not run, the run did not come to it."
     yield "Test coverage: not measured."
-    if not any(line.mutants for line in item_lines(story)):
+    items = item_lines(story)
+    if not any(line.mutants for line in items):
         yield "Mutation score: not measured, no mutant was made."
+    yield from (f"{i.id}: unaudited on fresh inputs, {i.audit.unaudited}." for i in items
+                if i.audit and i.audit.unaudited)  # fmt: skip
+    if items and not any(i.audit for i in items):
+        yield "Audit on fresh inputs: not run."
     traces = [t for r in requirements(story) for t in r.traces]
     if not traces:
         yield "Traceability: no matrix, the run did not come to its final review."
