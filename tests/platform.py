@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from flows.order import BuildOrder, Ending
 from schemas.brief import Brief, parse_brief
 from schemas.events import Event
@@ -77,6 +79,13 @@ class Platform:
             answer.raise_for_status()
             found: list[dict[str, Any]] = answer.json()
             return found
+
+
+async def paid(url: str) -> dict[str, tuple[int, object]]:
+    """Every request that was answered: how often it was tried, and what its answer cost."""
+    async with await Database.open(url) as database, database.transaction() as conn:
+        rows = await conn.execute(text("select digest, attempts, cost from model_calls where state = 'done'"))
+        return {row.digest: (row.attempts, row.cost) for row in rows}
 
 
 def stages(events: list[Event]) -> list[tuple[str, str]]:

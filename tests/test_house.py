@@ -1,6 +1,7 @@
 """The house rules that code can check: who imports whom, who starts programs, what an import costs."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -33,7 +34,7 @@ STARTING = re.compile(
 )
 HEAVY = (
     *("langchain_core", "langchain_openai", "openai", "prefect", "sqlalchemy", "chromadb", "alembic", "rich"),
-    *("pydantic_settings", "psycopg", "fastapi"),
+    *("pydantic_settings", "psycopg", "fastapi", "redis", "limits"),
 )
 
 
@@ -234,3 +235,8 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
 
 def test_every_package_and_module_says_what_it_is() -> None:
     assert [name(p) for p in FILES if not ast.get_docstring(tree(p))] == []
+
+
+def test_nothing_is_installed_that_makes_every_import_of_jsonschema_slow() -> None:
+    """The extra format-nongpl of jsonschema builds grammars for two seconds in each process of Prefect."""
+    assert importlib.util.find_spec("rfc3987_syntax") is None

@@ -20,7 +20,7 @@ from schemas.errors import UnusableAnswer
 from schemas.policy import AgentName, Tier
 from services.models import CallScope, Models, schema_for, strict_problems
 from tests.builders import MODELS, contract, policy, small_contract, source, srs
-from tests.plans import specification
+from tests.plans import UNITS, specification
 
 AGENTS = [v for module in (lite, full) for v in vars(module).values() if isinstance(v, Agent)]
 GOOD = '{"size": 2, "clear": true, "reasons": ["small"], "questions": []}'
@@ -331,3 +331,11 @@ def test_a_pin_changes_the_fingerprint_of_its_agent_alone_and_only_if_another_mo
     assert fingerprint(lite.TRIAGE, others) == fingerprint(lite.TRIAGE, pinned)
     one = policy(models=dict.fromkeys(Tier, "openai:mine"))
     assert fingerprint(lite.TRIAGE, one) == fingerprint(lite.TRIAGE, pinned)
+
+
+def test_a_needed_module_of_types_alone_is_shown_once_under_the_name_to_import_from() -> None:
+    inputs = {name: VIEWED.get(name, "text") for name in lite.IMPLEMENTATION.inputs}
+    inputs["needs"] = f"[{UNITS.model_dump_json()}]"
+    _, shown = render_prompt(lite.IMPLEMENTATION, inputs, FENCE)
+    assert shown.count("class Line") == 1
+    assert "# src/shop/units.py\n" in shown and "units_types" not in shown

@@ -62,12 +62,25 @@ def test_every_deployment_points_at_a_flow() -> None:
     )
     assert read.stderr == ""
     deployments = json.loads(read.stdout)
-    assert {"build", "lite"} <= {d["name"] for d in deployments}
+    assert {"build", "lite", "develop"} <= {d["name"] for d in deployments}
     for deployment in deployments:
         assert deployment["work_pool"]["name"] == "phoenix"
+        assert deployment["work_pool"]["job_variables"]["stream_output"] is False
+        assert deployment["work_pool"]["job_variables"]["env"] == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
         file, _, function = deployment["entrypoint"].partition(":")
         tree = ast.parse((ROOT / file).read_text())
         assert function in {n.name for n in tree.body if isinstance(n, ast.AsyncFunctionDef)}
+
+
+def test_automations_wait_and_leave_alone_what_no_worker_carries() -> None:
+    """A reaction to the first report of a crash starts a run twice: a worker reports it twice."""
+    automations = yaml.safe_load((ROOT / "deployments/automations.yaml").read_text())
+    assert [(a["trigger"]["posture"], a["trigger"]["within"]) for a in automations] == [
+        ("Proactive", 75),
+        ("Proactive", 30),
+    ]
+    for automation in automations:
+        assert automation["trigger"]["match_related"]["prefect.resource.role"] == "deployment"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / ".vscode").glob("*.json")), ids=lambda f: f.name)
@@ -91,7 +104,7 @@ def test_every_target_of_make_says_what_it_does() -> None:
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     targets = {line.split()[1] for line in said.splitlines()}
-    assert targets == {"help", "setup", "demo", "test", "lint", "unit"}
+    assert targets == {"help", "setup", "demo", "test", "e2e", "lint", "unit", "chaos"}
 
 
 def test_the_ci_example_builds_with_the_command_that_exists() -> None:

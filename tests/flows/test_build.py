@@ -11,6 +11,7 @@ from flows.order import BuildOrder
 from schemas.errors import BudgetExceeded, Halted, InputError, Rejected, WaitingForApproval
 from schemas.events import Decision
 from services.database import approvals, runs
+from services.database.approvals import Asked
 from tests.platform import Platform, git, order, stages
 
 pytestmark = [
@@ -65,9 +66,7 @@ async def test_the_same_answers_give_the_same_tree_in_another_home(
     platform: Platform, tmp_path: Path
 ) -> None:
     first = await platform.build(order())
-    again = await platform.build(
-        order(budget_usd=Decimal(5)).model_copy(update={"output": str(tmp_path / "elsewhere")})
-    )
+    again = await platform.build(order(repairs=3).model_copy(update={"output": str(tmp_path / "elsewhere")}))
     assert again.run != first.run, "another policy is another run"
     assert git(first.path, "rev-parse", "HEAD^{tree}") == git(again.path, "rev-parse", "HEAD^{tree}")
     usage = await platform.usage()
@@ -110,15 +109,53 @@ async def test_code_that_never_passes_is_sent_back_and_then_halts(platform: Plat
 async def test_an_exhausted_budget_stops_the_run_and_a_higher_cap_continues_without_paying_twice(
     platform: Platform,
 ) -> None:
-    with pytest.raises(BudgetExceeded, match=r"run "):
-        await platform.build(order(budget_usd=Decimal("0.06")))
+    for _ in range(2):
+        with pytest.raises(BudgetExceeded, match=r"run .* with --budget 0\.12"):
+            await platform.build(order(budget_usd=Decimal("0.06")))
     paid = await platform.usage()
     assert paid.calls >= 1
     assert paid.cost_usd <= Decimal("0.06")
+    assert [(a.gate, a.decision) for a in await asked(platform)] == [("budget", None)], "asked once"
     ending = await platform.build(order(budget_usd=Decimal(5)))
-    rest = await platform.usage()
+    whole = await platform.usage()
     assert ending.state == "COMPLETED"
-    assert rest.replayed >= paid.calls
+    assert len({e.run for e in await platform.events()}) == 1, "a raised cap continues the run"
+    assert (whole.calls, whole.replayed) == (5, 0), "as many as in one go"
+    assert [a.gate for a in await asked(platform) if not a.over()] == ["release"]
+
+
+async def asked(platform: Platform) -> list[Asked]:
+    async with platform.database() as database, database.transaction() as conn:
+        return await approvals.list_approvals(conn)
+
+
+async def test_an_approved_budget_gate_raises_its_cap_until_another_cap_is_named(platform: Platform) -> None:
+    small = order(budget_usd=Decimal("0.06"))
+    with pytest.raises(BudgetExceeded):
+        await platform.build(small)
+    await decide(platform, "revise", "0.07")
+    with pytest.raises(BudgetExceeded, match=r"the cap is 0\.07 USD") as caught:
+        await platform.build(small)
+    assert caught.value.short.told == Decimal("0.06")
+    with pytest.raises(BudgetExceeded, match=r"the cap is 0\.05 USD"):
+        await platform.build(order(budget_usd=Decimal("0.05")))
+    with pytest.raises(BudgetExceeded, match=r"the cap is 0\.07 USD"):
+        await platform.build(small)
+    await decide(platform, "approve")
+    assert (await platform.build(small)).state == "COMPLETED"
+    assert len({e.run for e in await platform.events()}) == 1
+
+
+async def test_a_rejected_budget_gate_keeps_the_cap_and_the_run(platform: Platform) -> None:
+    small = order(budget_usd=Decimal("0.06"))
+    for _ in range(2):
+        with pytest.raises(BudgetExceeded, match=r"the cap is 0\.06 USD"):
+            await platform.build(small)
+        if waiting := [a for a in await asked(platform) if a.decision is None]:
+            assert len(waiting) == 1
+            await decide(platform, "reject", "too dear")
+    assert [a.decision for a in await asked(platform)] == ["reject"], "a decided subject is not asked again"
+    assert (await platform.build(order())).state == "COMPLETED"
 
 
 async def decide(platform: Platform, decision: Decision, comment: str = "") -> None:

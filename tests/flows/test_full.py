@@ -1,21 +1,28 @@
 """The full story on real services: every state, parallel items, gates, repairs and strategies."""
 
+import asyncio
 import json
+import re
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from flows.order import BuildOrder
+from flows.remaining import remaining
+from schemas.budget import CapQuestion
 from schemas.errors import BudgetExceeded, Halted, WaitingForApproval
 from schemas.events import Decision, Event
 from schemas.stateflow import CHILDREN, PER_ITEM, STAGES, State, allowed
 from services import terminal
-from services.database import approvals
+from services.database import approvals, releases, runs, store
 from services.models import read_recording, write_recording
+from services.settings import read_settings
 from services.terminal import Answer
+from tests.databases import Server
 from tests.flows.test_build import task_runs
 from tests.platform import Platform, git, order, stages
 
@@ -24,6 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default::DeprecationWarning", "default::ResourceWarning"),
 ]
 MODEL = "rehearsal:items=3,layers=2"
+RARE = "rehearsal:items=2,layers=1,rare_code=0.3,seed=43"
 RUN_LEVEL = [
     ("INITIALIZING", "ready"),
     ("TRIAGE", "full"),
@@ -82,6 +90,12 @@ async def test_a_brief_becomes_a_release_through_every_state(platform: Platform)
     named = [f"{e.payload.get('item', '')} {e.from_state}".strip() for e in left]
     assert Counter(t["name"] for t in seen) == Counter(named), "one task run for each visit"
 
+    keys = [f"{ending.run}-{n}" for n in ("decomposition", "unit-testing", "wi-1", "wi-2", "wi-3")]
+    pages = await platform.api("artifacts", {"artifacts": {"key": {"any_": keys}}})
+    assert sorted(page["key"] for page in pages) == sorted(keys)
+    [item] = [str(page["data"]) for page in pages if page["key"].endswith("wi-1")]
+    assert len(re.findall("^## ", item, re.MULTILINE)) == len(ITEM_LEVEL), "one page with all its stages"
+
     tree = set(git(ending.path, "ls-tree", "-r", "--name-only", "HEAD").splitlines())
     assert {"Dockerfile", ".dockerignore", "CHANGELOG.md", "sbom.cdx.json", "mkdocs.yml"} <= tree
     assert {"docs/index.md", "tests/test_m_1.py", "src/tiny_sums_project/m_3.py"} <= tree
@@ -112,6 +126,19 @@ async def test_bad_plans_specifications_code_and_tests_are_mended(platform: Plat
     assert (await platform.usage()).calls > 13, "some answers had to be asked for again"
 
 
+async def test_an_item_that_waited_for_a_repair_goes_on_with_the_tests_that_it_has(
+    platform: Platform,
+) -> None:
+    once = "rehearsal:items=2,layers=2,bad_code=0.5,seed=0"
+    ending = await platform.build(full_order(once, attempts=1))
+    assert ending.state == "COMPLETED"
+    events = await platform.events()
+    [failed, green] = [outcome for s, outcome in stages(of_item(events, "WI-1")) if s == "IMPLEMENT_CODE"]
+    assert (failed, green) == ("failed", "green")
+    waited = [e.payload["cached"] for e in of_item(events, "WI-2") if e.kind == "left"]
+    assert waited == [False, True, False, False, False], "its suite is written once, and its code follows it"
+
+
 async def test_code_that_never_passes_gets_another_strategy_and_then_halts(platform: Platform) -> None:
     with pytest.raises(Halted, match=r"IMPLEMENT_CODE WI-1"):
         await platform.build(full_order(f"{MODEL},bad_code=1", repairs=1, attempts=1, rethinks=1))
@@ -127,15 +154,32 @@ async def test_code_that_never_passes_gets_another_strategy_and_then_halts(platf
 
 
 async def test_an_exhausted_budget_stops_every_item_and_nothing_is_paid_twice(platform: Platform) -> None:
-    slow = f"{MODEL},latency=1"
-    with pytest.raises(BudgetExceeded):
-        await platform.build(full_order(slow, budget_usd=Decimal("0.2")))
+    slow = f"{MODEL},latency=0.5"
+    with pytest.raises(WaitingForApproval, match="plan gate"):
+        await platform.build(full_order(slow, plan_gate="ask"))
+    planned = await platform.usage()
+    await decide(platform, "approve")
+    # Each item's tests are worth up to 0.0692 USD and cost some 0.0014: one or two calls fit, one at a time.
+    small = Decimal("0.0765")
+    with pytest.raises(BudgetExceeded, match=r"cap is 0\.0765 USD.* with --budget 0\.\d\d"):
+        await platform.build(full_order(slow, plan_gate="ask", budget_usd=small))
     paid = await platform.usage()
-    assert 0 < paid.cost_usd <= Decimal("0.2")
-    ending = await platform.build(full_order(slow, budget_usd=Decimal(5)))
+    assert planned.calls < paid.calls < 12
+    assert planned.cost_usd < paid.cost_usd <= small
+    async with platform.database() as database, database.transaction() as conn:
+        run = await runs.find_run(conn, "tiny-sums")
+        rest = await remaining(conn, run, read_settings())
+        [gate] = [a for a in await approvals.list_approvals(conn, run=run.id) if a.gate == "budget"]
+        question = CapQuestion.model_validate_json(await store.get_artifact(conn, gate.subject))
+    assert question.remaining == rest
+    assert rest is not None
+    assert rest.calls[0] == 9 + planned.calls - paid.calls, "nine calls follow the plan when all goes well"
+    assert rest.cost_usd is not None
+    assert 0 < rest.cost_usd[0] < rest.cost_usd[1] <= question.proposed - question.spent
+    ending = await platform.build(full_order(slow, plan_gate="ask", budget_usd=question.proposed))
     assert ending.state == "COMPLETED"
-    rest = await platform.usage()
-    assert paid.calls + rest.calls == 12, "as many as in one go: no answer was paid for twice"
+    whole = await platform.usage()
+    assert (whole.calls, whole.replayed) == (12, 0), "as many as in one go: no answer was paid for twice"
 
 
 async def test_what_a_changed_brief_leaves_alone_is_not_generated_again(
@@ -189,6 +233,49 @@ async def test_each_gate_is_decided_by_a_human_and_a_revision_changes_what_is_sh
     assert "Phoenix-Approved-By: ada" in git(ending.path, "log", "-1", "--format=%B")
 
 
+async def test_two_runs_of_a_project_at_once_develop_each_item_once(platform: Platform) -> None:
+    wanted = (full_order(f"{MODEL},latency=0.3", attempts=n, release_gate="ask") for n in (2, 3))
+    ends = await asyncio.gather(*(platform.build(one) for one in wanted), return_exceptions=True)
+
+    assert [type(end) for end in ends] == [WaitingForApproval, WaitingForApproval]
+    events = await platform.events()
+    assert len({e.run for e in events}) == 2, "another policy is another run"
+    for item in ("WI-1", "WI-2", "WI-3"):
+        left = [e for e in of_item(events, item) if e.kind == "left"]
+        written = [e for e in left if e.from_state is State.IMPLEMENT_CODE]
+        assert len({e.run for e in written}) == 1, "who came second took the accepted item over"
+        made = [(e.from_state, e.payload["key"]) for e in left if not e.payload["cached"]]
+        assert len(made) == len(set(made)), "no stage was worked on twice"
+
+
+async def test_two_runs_of_a_project_that_are_approved_at_once_release_two_versions(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, shown = asyncio.Barrier(2), []
+
+    async def approved(text: str) -> Answer:
+        shown.append(text.splitlines()[0])
+        if len(shown) <= 2:
+            await both.wait()
+        return Answer("approve", "")
+
+    monkeypatch.setattr(terminal, "ask", approved)
+    texts = (order().brief.text, f"{order().brief.text}\nNumbers may be negative.\n")
+    wanted = [order(MODEL, text=text, mode="lite", release_gate="ask") for text in texts]
+    ends = await asyncio.gather(*(platform.build(one) for one in wanted))
+
+    async with platform.database() as database, database.transaction() as conn:
+        second, first = await releases.list_releases(conn, "tiny-sums")
+    assert {first.run, second.run} == {end.run for end in ends}
+    assert (first.version, second.version, second.supersedes) == ("0.1.0", "0.2.0", "0.1.0")
+    title = "# Release {} of tiny-sums"
+    assert shown == [title.format(v) for v in ("0.1.0", "0.1.0", "0.2.0")], "the other tree is shown again"
+    log = git(ends[0].path, "log", "--format=%s").splitlines()
+    assert log == ["Release 0.2.0 of tiny-sums", "Release 0.1.0 of tiny-sums"]
+    renewed = [e for e in await platform.events() if e.payload.get("outcome") == "renewed"]
+    assert [e.run for e in renewed] == [second.run]
+
+
 async def test_a_revised_release_is_specified_again_and_its_changed_items_begin_anew(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,3 +289,39 @@ async def test_a_revised_release_is_specified_again_and_its_changed_items_begin_
     assert ending.state == "COMPLETED"
     visits = Counter(state for state, _ in stages(of_item(await platform.events(), "WI-1")))
     assert visits["GENERATE_TESTS"] == 2, "the first item is told what was settled"
+
+
+async def test_code_that_fresh_inputs_refute_is_mended_and_the_input_is_kept(
+    platform: Platform, tmp_path: Path, servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its suite holds on the inputs that everybody knows, so that only the audit can tell."""
+    ending = await platform.build(full_order(RARE))
+    told = stages(of_item(await platform.events(), "WI-1"))
+    assert told[1:] == [
+        ("IMPLEMENT_CODE", "green"),
+        ("AUDIT_CODE", "failed"),
+        ("IMPLEMENT_CODE", "green"),
+        ("AUDIT_CODE", "held"),
+        ("REFACTOR_CODE", "done"),
+    ]
+    kept = (Path(str(ending.path)) / "tests/test_m_1.py").read_text()
+    [example] = re.findall(r"^@hypothesis\.example\((value=-?\d+)\)$", kept, re.MULTILINE)
+    asked = "select convert_from(c.request, 'UTF8') as request from run_calls r join model_calls c "
+    asked += "on c.digest = r.request where r.subject = 'WI-1' order by c.asked_at"
+    async with platform.database() as database, database.transaction() as conn:
+        requests = [row.request for row in await conn.execute(text(asked))]
+        run = await runs.find_run(conn, ending.run)
+    told_of = ["@hypothesis.example" in request for request in requests]
+    assert told_of == [example in request for request in requests], "an agent meets it in the suite only"
+    assert told_of.count(True) > 0
+    assert not any(told_of[:2])
+
+    tape = tmp_path / "tape.json"
+    async with platform.database() as database:
+        await write_recording(database, run.id, tape, "a rehearsal")
+    with servers["embedded"].fresh(servers["embedded"].migrated()) as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setenv("PHOENIX_HOME", str(tmp_path / "other"))
+        again = Platform(platform.prefect_url, url, tmp_path)
+        replayed = await again.build(full_order(f"recorded:{tape}"))
+    assert git(replayed.path, "rev-parse", "HEAD^{tree}") == git(ending.path, "rev-parse", "HEAD^{tree}")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +49,12 @@ def phoenix(*arguments: str, stdin: bytes = b"", env: Mapping[str, str]) -> Done
     return Done(done.exit_code, done.stdout, done.stderr)
 
 
-def phoenix_process(*arguments: str, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """The command in a process of its own, started."""
+def phoenix_process(
+    *arguments: str, env: Mapping[str, str], under: Sequence[str] = ()
+) -> "subprocess.Popen[bytes]":
+    """The command in a process of its own, started, perhaps under another one such as nohup."""
     return subprocess.Popen(
-        [sys.executable, "-m", "phoenix.main", *arguments],
+        [*under, sys.executable, "-m", "phoenix.main", *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=ROOT,
     )  # fmt: skip
 

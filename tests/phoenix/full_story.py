@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from schemas.audit import Audit, Property
 from schemas.base import canonical_json
 from schemas.blueprint import ArchitecturalDecision, Blueprint, ModulePlan
 from schemas.brief import Brief
@@ -170,9 +171,11 @@ async def _make(told: Teller, item: str) -> None:
         Mutant(id=f"m{n}", path="src/a.py", line=n, change="+ to -", killed_by=("t",) if n else ())
         for n in range(4)
     )
+    drawn = (Property(id="t", cases=131, every=False),) if item == "WI-1" else ()
+    audit = Audit(properties=drawn, unaudited="" if drawn else "its suite has no property")
     await told.visit(S.GENERATION_CYCLE, S.GENERATE_TESTS, Red(suite=a_plan().suite, verdict=seen), item)
     await told.visit(S.GENERATE_TESTS, S.IMPLEMENT_CODE, candidate, item)
-    await told.visit(S.IMPLEMENT_CODE, S.AUDIT_CODE, Held(mutants=mutants, verdict=seen), item)
+    await told.visit(S.IMPLEMENT_CODE, S.AUDIT_CODE, Held(mutants=mutants, verdict=seen, audit=audit), item)
     done = Refactored(
         candidate=candidate.candidate, refactoring="kept", before=measures, after=measures, verdict=seen
     )

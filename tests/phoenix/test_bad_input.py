@@ -144,7 +144,7 @@ def test_an_answer_that_is_always_cut_off_halts(served: dict[str, str], brief: s
 def test_nobody_at_the_terminal_waits_and_names_the_way_on(served: dict[str, str], brief: str) -> None:
     model = ("--model", "rehearsal:seed=7")
     done = phoenix("build", brief, *model, env=served)
-    refused(done, 3, "--approve auto", "release gate")
+    refused(done, 3, "phoenix approve", "release gate")
     done = phoenix("build", brief, *model, "--approve", "auto", "--json", env=served)
     assert done.code == 0, done.err
     result = json.loads(done.out)
@@ -160,8 +160,49 @@ def test_outputs_without_a_name_or_with_too_long_a_one_are_refused(home: dict[st
 
 def test_a_bad_setting_is_named(home: dict[str, str], brief: str) -> None:
     env = {**home, "PHOENIX_PRICES": "{bad"}
-    refused(phoenix("build", brief, *REHEARSAL, env=env), 2, "prices")
+    refused(phoenix("build", brief, *REHEARSAL, env=env), 2, "PHOENIX_PRICES", "not JSON")
     refused(phoenix("status", env={**home, "PHOENIX_BUDGET_USD": "much"}), 2, "PHOENIX_BUDGET_USD")
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ('{"gpt-5": {"requests_per_minute": 0}}', "gpt-5.requests_per_minute: Input should be greater than"),
+        (
+            '{"gpt-5": {"tokens_per_minute": "many"}}',
+            "gpt-5.tokens_per_minute: Input should be a valid integer",
+        ),
+        ('{"gpt-5": {"per_hour": 3}}', "gpt-5.per_hour: Extra inputs are not permitted"),
+        ('{"gpt-5": {}}', "give requests_per_minute, tokens_per_minute or both"),
+        ("60", "valid dictionary"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_a_bad_rate_limit_is_refused_in_one_line(home: dict[str, str], limits: str, says: str) -> None:
+    done = phoenix("status", env={**home, "PHOENIX_RATE_LIMITS": limits})
+    refused(done, 2, "PHOENIX_RATE_LIMITS", says)
+    assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    "url", ["cache:6379", "http://:hunter2hunter2@cache", "redis://:hunter2/hunter2@cache/0"]
+)
+def test_a_redis_url_of_another_kind_is_refused_without_its_password(
+    served: dict[str, str], brief: str, url: str
+) -> None:
+    done = phoenix("build", brief, *REHEARSAL, env={**served, "REDIS_URL": url})
+    refused(done, 2, "REDIS_URL", "redis://")
+    assert "hunter2" not in done.err
+
+
+@pytest.mark.services
+def test_a_redis_that_is_not_there_stops_no_run_and_is_named_once(served: dict[str, str], brief: str) -> None:
+    env = {**served, "REDIS_URL": "redis://:hunter2hunter2@127.0.0.1:9/0"}
+    done = phoenix("build", brief, *REHEARSAL, "--json", env=env)
+    assert done.code == 0, done.err
+    assert done.err.count("Redis does not answer") == 1
+    assert "hunter2hunter2" not in done.err + done.out
 
 
 def test_unknown_schemas_projects_and_examples_are_refused(home: dict[str, str], tmp_path: Path) -> None:

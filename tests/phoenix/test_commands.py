@@ -13,6 +13,7 @@ import pytest
 
 from tests.phoenix.command import ROOT, phoenix
 from tests.platform import BRIEF, Platform, git
+from tests.redis_server import PASSWORD, RedisServer
 
 pytestmark = pytest.mark.services
 MODEL = ("--model", "rehearsal:seed=7,bad_code=0.4")
@@ -121,6 +122,23 @@ def test_doctor_checks_every_part_and_shows_no_secret(served: dict[str, str]) ->
     broken = phoenix("doctor", env={**env, "DATABASE_URL": "postgresql://127.0.0.1:9/x"})
     assert broken.code == 7
     assert "✗ database" in broken.out
+
+
+def test_doctor_shows_where_the_limits_are_kept(served: dict[str, str]) -> None:
+    env = {
+        **served,
+        "PHOENIX_RATE_LIMITS": '{"gpt-5": {"requests_per_minute": 60, "tokens_per_minute": 90000}}',
+    }
+    with RedisServer() as server:
+        shared = phoenix("doctor", env={**env, "REDIS_URL": server.url})
+        server.kill()
+        gone = phoenix("doctor", env={**env, "REDIS_URL": server.url})
+    kept = "gpt-5: 60 requests and 90,000 tokens a minute"
+    assert f"✓ limits       {kept}; shared through Redis at {server.socket}" in shared.out
+    assert (shared.code, gone.code) == (0, 7)
+    assert f"✗ limits       Redis at {server.socket} does not answer" in gone.out
+    assert f"✓ limits       {kept}; kept by each process for itself" in phoenix("doctor", env=env).out
+    assert PASSWORD not in shared.out + shared.err + gone.out + gone.err
 
 
 def test_at_a_terminal_the_gate_shows_its_digest_and_takes_the_answer(

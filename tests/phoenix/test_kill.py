@@ -1,16 +1,19 @@
-"""The plug is pulled: SIGKILL at random moments, the same command again; same tree, nothing paid twice."""
+"""The plug is pulled: SIGKILL, the same command again; same tree, nothing paid twice."""
 
 import asyncio
 import json
 import random
 import signal
-import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from services.database import Database, ledger
+from benchmarks.chaos.lives import Project
+from benchmarks.chaos.siege import ROOMY, Campaign, besiege, books, tree
+from phoenix.progress import Progress
+from services.database import Database
 from tests.phoenix.command import environment, phoenix_process
 from tests.platform import BRIEF, Platform, git, order
 
@@ -19,64 +22,64 @@ pytestmark = [
     pytest.mark.filterwarnings("default::DeprecationWarning", "default::ResourceWarning"),
 ]
 MODEL = "rehearsal:seed=11,bad_code=0.5,schema_violation=0.2,latency=0.3"
-KILLS = 5
+KILLS = 10
 
 
-async def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
+async def test_a_run_killed_at_writes_and_moments_ends_as_if_nothing_had_happened(
     platform: Platform, embedded_url: str, tmp_path: Path
 ) -> None:
-    brief = tmp_path / "brief.md"
-    brief.write_text(BRIEF)
-    env = environment(
-        PHOENIX_HOME=str(tmp_path / "killed"), DATABASE_URL=embedded_url, PREFECT_API_URL=platform.prefect_url
-    )
+    services = {"DATABASE_URL": embedded_url, "PREFECT_API_URL": platform.prefect_url, "CHAOS_FAULTS": "0.2"}
+    project = Project(tmp_path / "killed", MODEL, BRIEF, ROOMY, services)
     moments = random.Random(20261124)
-    arguments = ("build", str(brief), "--model", MODEL, "--approve", "auto", "--json")
-    kills = 0
-    for _ in range(KILLS):
-        process = phoenix_process(*arguments, env=env)
-        kills += await killed_after(process, embedded_url, moments.randint(1, 9))
-    process = phoenix_process(*arguments, env=env)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err.decode()
-    result = json.loads(out)
+    campaign = Campaign(KILLS, moments, cards=("write", "write", "moment"), latest_write=6, latest_s=0.6)
+    last = await besiege(campaign, project, KILLS)
+    assert last.code == 0, last.err
     calm = await platform.build(order(MODEL))
 
-    assert kills == KILLS
-    assert result["release"]["tree"] == git(calm.path, "rev-parse", "HEAD^{tree}")
-    disturbed, undisturbed = await paid(embedded_url), await paid(platform.database_url)
-    assert {d: price for d, (_, price) in disturbed.items()} == {d: p for d, (_, p) in undisturbed.items()}
-    again = sum(tries - 1 for tries, _ in disturbed.values())
-    assert again <= kills, "at most the call in flight at a kill is made again"
-    async with await Database.open(embedded_url) as database, database.transaction() as conn:
-        events = await ledger.events(conn, project="tiny-sums")
-        assert await ledger.verify_chain(conn, "tiny-sums") == len(events)
-    assert len({e.run for e in events}) == 1
+    assert campaign.kills == KILLS
+    assert campaign.unclear == []
+    assert tree(last) == git(calm.path, "rev-parse", "HEAD^{tree}")
+    seen, found = project.tally(), await books(embedded_url, "tiny-sums")
+    assert seen.completed_and_paid_again(found.answered_at) == []
+    assert seen.made_again() <= seen.cut_off(), "at most the calls in flight at a kill are made again"
+    assert seen.bill() <= found.spent
+    assert (found.runs, found.in_flight, found.reserved, found.over_cap) == (1, 0, 0, 0)
 
 
-async def killed_after(process: subprocess.Popen[bytes], url: str, answers: int) -> bool:
-    """Kill the process once the ledger has grown by some events, or at the latest when it ends."""
-    async with await Database.open(url) as database:
-        before = await events_so_far(database)
-        while process.poll() is None:
-            if await events_so_far(database) - before >= answers:
-                process.send_signal(signal.SIGKILL)
-                break
-            await asyncio.sleep(0.01)
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
+async def test_a_run_killed_between_its_release_and_its_end_comes_to_that_end(
+    platform: Platform, embedded_url: str, tmp_path: Path
+) -> None:
+    services = {"DATABASE_URL": embedded_url, "PREFECT_API_URL": platform.prefect_url}
+    project = Project(tmp_path / "killed", "rehearsal:seed=7", BRIEF, ROOMY, services)
+    assert (await project.live("after 1 artifacts+releases")).killed
+    last = await project.live()
+    assert last.code == 0, last.err
+    again = await project.live()
+    assert json.loads(again.out)["message"].startswith("unchanged"), again.err
+    assert (await books(embedded_url, "tiny-sums")).runs == 1
+    assert tree(last) == tree(again)
+
+
+async def test_a_termination_whose_cancellation_was_lost_ends_the_work_at_its_next_word() -> None:
+    progress, before = Progress(), signal.getsignal(signal.SIGTERM)
+
+    async def work() -> None:
+        progress.heed_sigterm()
+        signal.raise_signal(signal.SIGTERM)
+        with suppress(asyncio.CancelledError):  # as a library may
+            await asyncio.sleep(10)
+        progress("note", {"text": "the next stage"})
+
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(work())
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def events_so_far(database: Database) -> int:
     async with database.transaction() as conn:
         return int((await conn.execute(text("select count(*) from events"))).scalar_one())
-
-
-async def paid(url: str) -> dict[str, tuple[int, object]]:
-    """Every request that was answered: how often it was tried, and what its answer cost."""
-    async with await Database.open(url) as database, database.transaction() as conn:
-        rows = await conn.execute(text("select digest, attempts, cost from model_calls where state = 'done'"))
-        return {row.digest: (row.attempts, row.cost) for row in rows}
 
 
 async def test_a_terminated_build_says_that_nothing_is_lost(platform: Platform, tmp_path: Path) -> None:
@@ -88,7 +91,8 @@ async def test_a_terminated_build_says_that_nothing_is_lost(platform: Platform, 
         PREFECT_API_URL=platform.prefect_url,
     )
     arguments = ("build", str(brief), "--model", "rehearsal:latency=2", "--approve", "auto")
-    process = phoenix_process(*arguments, env=env)
+    as_in_scripts = ("env", "--ignore-signal=INT")  # what a shell does to 'phoenix build … &'
+    process = phoenix_process(*arguments, env=env, under=as_in_scripts)
     async with platform.database() as database:
         while process.poll() is None and await events_so_far(database) < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -47,7 +47,7 @@ def test_the_report_of_a_lite_run_holds_the_numbers_of_its_result(
     assert f"{result['verdicts']['passed']} of {result['verdicts']['tests']} passed" in page
     assert f"{result['models']['calls']} calls, {result['models']['replayed']} from the ledger" in page
     said = ("Tiny Sums", "Completed", result["release"]["commit"][:12], "by policy")
-    for text in (*said, "Test coverage: not measured"):
+    for text in (*said, "Test coverage: not measured", "Audit on fresh inputs: not run."):
         assert text in page
     used = asyncio.run(by_agent(platform, result["run"]))
     assert sum(u.calls for u in used) == result["models"]["calls"]
@@ -114,12 +114,15 @@ async def test_a_full_run_shows_items_failures_routes_and_approvals(embedded: Da
         ("WI-1", "accepted", "3/4"), ("WI-2", "accepted", "3/4"), ("WI-3", "failed", None),
         ("WI-4", "waiting", None), ("WI-5", "waiting", None),
     ]  # fmt: skip
+    unaudited = "WI-2: unaudited on fresh inputs, its suite has no property."
+    assert unaudited in facts.open_questions(story)
     repaired, rethought = facts.episodes(story)
     assert (repaired.diagnosis and repaired.diagnosis.outcome, repaired.rethought) == ("repair", None)
     assert rethought.rethought and rethought.rethought.outcome == "exhausted"
     assert facts.wheel_verdict(story) is None
     page = render(story)
     assert loads_nothing(page)
+    assert re.findall(r'data-is="fresh">([^<]+)<', page) == ["131", *["unaudited"] * 4]
     said = ("Ledger of bookings", "Use a table of states.", "Looks right.", "by ada", "It halted.")
     for text in (*said, "Tests on the installed wheel: not run", "No model was asked.", "Freeze the date."):
         assert text in page

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.brief import FrontMatter
 from schemas.policy import OWN_TIER, Choice, Policy, Tier, money
-from tests.builders import MODELS, policy
+from tests.builders import MODELS, brief, policy
 
 CAPS = st.none() | st.decimals(0, 1000, places=2)
 
@@ -19,6 +19,18 @@ def test_a_brief_never_raises_or_drops_a_cap(ours: Decimal | None, asked: Decima
     cap = policy(budget_usd=ours).tightened_by(FrontMatter(budget_usd=asked)).budget_usd
     known = [c for c in (ours, asked) if c is not None]
     assert cap == (min(known) if known else None)
+
+
+@given(CAPS, CAPS, CAPS, st.sampled_from(["ask", "auto"]))
+def test_no_cap_makes_another_policy(
+    run: Decimal | None, project: Decimal | None, day: Decimal | None, rule: str
+) -> None:
+    caps = {"budget_usd": run, "project_budget_usd": project, "day_budget_usd": day, "budget_gate": rule}
+    assert policy(**caps).digest() == policy().digest() != policy(attempts=1).digest()
+
+
+def test_no_cap_makes_another_brief() -> None:
+    assert brief(budget_usd=Decimal(1)).digest() == brief().digest() != brief(mode="lite").digest()
 
 
 def test_a_brief_can_add_the_gate_and_never_remove_it() -> None:

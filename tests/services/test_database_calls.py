@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from schemas.budget import Budget, BudgetState
 from schemas.calls import Reply, Request
 from schemas.errors import BudgetExceeded, PhoenixError, Unreachable
 from services.database import Database, calls
-from services.database.budgets import Budget, get_budget, set_budget
+from services.database.budgets import budget_states, open_budgets, raise_cap
 from services.database.calls import Claim, ModelCall
 from services.database.runs import Run
 from services.database.usage import run_calls_for_recording, run_usage
@@ -54,18 +55,23 @@ async def call(
             return await calls.settle(conn, claimed, reply, cost)
 
 
-async def cap(db: Database, amount: str, budget: Budget = DAY) -> None:
+def cap(amount: str, budget: Budget = DAY) -> Budget:
+    """The budget with a cap, and with what a person is told to type."""
+    return budget.model_copy(update={"cap": Decimal(amount), "lever": "type --budget {usd}"})
+
+
+async def state_of(db: Database, budget: Budget = DAY) -> BudgetState:
     async with db.transaction() as conn:
-        await set_budget(conn, budget, Decimal(amount))
+        [state] = await budget_states(conn, [budget])
+    return state
 
 
 async def books(db: Database, budget: Budget = DAY) -> tuple[Decimal, Decimal]:
     """What is reserved and spent, after checking that reservations add up to what is reserved."""
+    state = await state_of(db, budget)
     async with db.transaction() as conn:
-        state = await get_budget(conn, budget)
         query = text("SELECT coalesce(sum(amount), 0) FROM reservations WHERE scope = :scope AND key = :key")
-        held = (await conn.execute(query, budget.model_dump())).scalar_one()
-    assert state is not None
+        held = (await conn.execute(query, {"scope": state.scope, "key": state.key})).scalar_one()
     assert state.reserved == held
     return state.reserved, state.spent
 
@@ -88,10 +94,9 @@ async def test_sixteen_claims_of_one_digest_at_once_call_once(database: Database
 
 
 async def test_a_budget_is_never_exceeded_by_sixteen_claims_at_once(database: Database) -> None:
-    await cap(database, "0.70")
-    run, sent = await new_run(database), list[str]()
+    run, sent, day = await new_run(database), list[str](), (cap("0.70"),)
     ends = await asyncio.gather(
-        *(call(database, run, request(f"q{n}"), cost=ESTIMATE, sent=sent) for n in range(16)),
+        *(call(database, run, request(f"q{n}"), cost=ESTIMATE, sent=sent, budgets=day) for n in range(16)),
         return_exceptions=True,
     )
     assert len(sent) == 3
@@ -103,18 +108,115 @@ async def test_a_budget_is_never_exceeded_by_sixteen_claims_at_once(database: Da
 
 
 async def test_several_budgets_are_reserved_all_or_none(database: Database) -> None:
-    own = Budget(scope="run", key="r")
-    await cap(database, "1", own)
-    await cap(database, "0.1")
+    own = cap("1", Budget(scope="run", key="r"))
     run = await new_run(database)
     with pytest.raises(BudgetExceeded, match=r"budget day .* cap is 0\.10 USD, spent 0\.00 USD"):
-        await call(database, run, request(), budgets=(own, DAY))
+        await call(database, run, request(), budgets=(own, cap("0.1")))
     assert await books(database, own) == await books(database) == (0, 0)
     async with database.transaction() as conn:
         assert await calls.find_call(conn, request().digest()) is None
-    await cap(database, "0.2")
-    await call(database, run, request(), budgets=(DAY, own))
+    await call(database, run, request(), budgets=(cap("0.2"), own))
     assert await books(database, own) == await books(database) == (0, Decimal("0.05"))
+
+
+async def test_who_is_told_a_cap_is_held_to_it_whatever_others_were_told(database: Database) -> None:
+    run = await new_run(database)
+    await call(database, run, request("a"), cost=ESTIMATE, budgets=(cap("0.30"),))
+    with pytest.raises(BudgetExceeded, match=r"cap is 0\.30 USD, spent 0\.20 USD.*type --budget 0\.40\.$"):
+        await call(database, run, request("b"), budgets=(cap("0.30"),))
+    for number, more in enumerate((DAY, cap("0.90"))):
+        await call(database, run, request(f"other {number}"), budgets=(more,))
+    with pytest.raises(BudgetExceeded, match=r"cap is 0\.30 USD, spent 0\.30 USD"):
+        await call(database, run, request("b"), budgets=(cap("0.30"),))
+
+
+async def test_a_raised_cap_holds_for_who_is_told_the_one_it_was_raised_from(database: Database) -> None:
+    run = await new_run(database)
+    await call(database, run, request("a"), cost=ESTIMATE)
+    async with database.transaction() as conn:
+        for amount in ("0.45", "0.40"):
+            await raise_cap(conn, "day", DAY.key, Decimal("0.30"), Decimal(amount))
+    with pytest.raises(BudgetExceeded):
+        await call(database, run, request("b"), budgets=(cap("0.31"),))
+    await call(database, run, request("b"), cost=ESTIMATE, budgets=(cap("0.30"),))
+    async with database.transaction() as conn:
+        await open_budgets(conn, [cap("0.30")])
+        [state] = await budget_states(conn, [cap("0.30")])
+        [other] = await budget_states(conn, [cap("0.31")])
+    assert (state.cap, other.cap) == (Decimal("0.45"), Decimal("0.31"))
+
+
+async def test_a_cap_of_zero_refuses_what_costs_and_takes_what_is_free(database: Database) -> None:
+    run, none = await new_run(database), cap("0")
+    with pytest.raises(BudgetExceeded, match=r"cap is 0\.00 USD"):
+        await call(database, run, request(), budgets=(none,))
+    await tell(database, run, request())
+    async with calls.claim(database, request(), run=run.id, estimate=Decimal(0), budgets=[none]) as claimed:
+        assert isinstance(claimed, Claim)
+        async with database.statements() as conn:
+            await calls.settle(conn, claimed, GOOD, Decimal(0))
+
+
+async def test_a_call_waits_for_those_in_flight_before_it_is_refused(database: Database) -> None:
+    run, day, seen = await new_run(database), cap("0.25"), list[str]()
+    await tell(database, run, request("first"))
+
+    async def second() -> None:
+        await call(database, run, request("second"), budgets=(day,))
+        seen.append("second")
+
+    async with calls.claim(database, request("first"), run=run.id, estimate=ESTIMATE, budgets=[day]) as held:
+        assert isinstance(held, Claim)
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.4)
+        seen.append("first")
+        async with database.statements() as conn:
+            await calls.settle(conn, held, GOOD, Decimal("0.01"))
+    await waiting
+    assert seen == ["first", "second"]
+    assert await books(database) == (0, Decimal("0.06"))
+
+
+async def test_a_call_that_waits_for_a_dead_process_charges_its_orphan(migrated_url: str) -> None:
+    async with await Database.open(migrated_url) as database:
+        run = await new_run(database)
+        async with process(CLAIM, migrated_url, run.id, says="in flight"):
+            assert await books(database) == (ESTIMATE, 0)
+        with pytest.raises(BudgetExceeded, match=r"spent 0\.20 USD, reserved 0\.00 USD"):
+            await call(database, run, request("another"), budgets=(cap("0.39"),))
+        assert await books(database) == (0, ESTIMATE)
+
+
+async def test_the_day_is_that_of_the_databases_clock_in_utc(migrated_url: str) -> None:
+    today, day = "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD')", Budget(scope="day")
+    async with await Database.open(migrated_url) as database, database.transaction() as conn:
+        await conn.execute(text("SELECT set_config('TimeZone', 'Pacific/Kiritimati', false)"))
+        await open_budgets(conn, [day])
+        keys = (await conn.execute(text(f"SELECT key, {today} FROM budgets"))).all()
+        assert [tuple(row) for row in keys] == [(keys[0].key, keys[0].key)]
+        await conn.execute(text("SELECT set_config('TimeZone', 'Pacific/Niue', false)"))
+        await open_budgets(conn, [day])
+        assert (await conn.execute(text("SELECT count(*) FROM budgets"))).scalar_one() == 1
+
+
+async def test_what_was_reserved_on_a_day_is_spent_on_that_day(database: Database) -> None:
+    run, today = await new_run(database), Budget(scope="day")
+    await tell(database, run, request())
+    async with calls.claim(database, request(), run=run.id, estimate=ESTIMATE, budgets=[today]) as claimed:
+        assert isinstance(claimed, Claim)
+        # Midnight passes: what was today is yesterday.
+        async with database.transaction() as conn:
+            await conn.execute(text("INSERT INTO budgets (scope, key) VALUES ('day', '2026-01-05')"))
+            await conn.execute(text("UPDATE reservations SET key = '2026-01-05'"))
+            await conn.execute(
+                text("UPDATE budgets b SET reserved = t.reserved FROM budgets t WHERE b.key = '2026-01-05'"
+                     " AND t.key <> b.key")
+            )  # fmt: skip
+            await conn.execute(text("UPDATE budgets SET reserved = 0 WHERE key <> '2026-01-05'"))
+        async with database.statements() as conn:
+            await calls.settle(conn, claimed, GOOD, Decimal("0.05"))
+    assert await books(database) == (0, Decimal("0.05"))
+    assert await books(database, today) == (0, 0)
 
 
 async def test_opposite_orders_of_budgets_do_not_deadlock(database: Database) -> None:
@@ -127,9 +229,8 @@ async def test_opposite_orders_of_budgets_do_not_deadlock(database: Database) ->
 
 
 async def test_a_price_above_the_estimate_is_charged_at_the_estimate_and_flagged(database: Database) -> None:
-    await cap(database, "0.20")
     run = await new_run(database)
-    made = await call(database, run, request(), cost=Decimal(9))
+    made = await call(database, run, request(), cost=Decimal(9), budgets=(cap("0.20"),))
     assert (made.cost, made.overrun) == (ESTIMATE, True)
     assert await books(database) == (0, ESTIMATE)
 
@@ -169,6 +270,18 @@ async def test_a_call_that_is_cancelled_in_flight_is_charged_at_the_estimate(dat
     assert (await call(database, run, request())).wasted == ESTIMATE
 
 
+async def test_whenever_a_call_is_cancelled_nothing_stays_reserved(database: Database) -> None:
+    run = await new_run(database)
+    for number in range(40):
+        task = asyncio.create_task(call(database, run, request(f"q{number}"), sent=[]))
+        await asyncio.sleep(number / 1000)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert (await books(database))[0] == 0
+    assert await calls.settle_orphans(database) == 0
+
+
 async def test_a_claim_that_waits_is_cancelled_without_a_trace(database: Database) -> None:
     run = await new_run(database)
     await tell(database, run, request())
@@ -203,7 +316,7 @@ CLAIM = """
 import asyncio, sys
 from decimal import Decimal
 from services.database import Database, calls
-from services.database.budgets import Budget
+from schemas.budget import Budget
 from tests.services.database_builders import request
 async def main(url, run):
     async with await Database.open(url) as db:
@@ -325,11 +438,10 @@ async def _story(url: str, steps: list[tuple[int, str]], limit: Decimal) -> None
     async with await Database.open(url) as db:
         async with db.transaction() as conn:
             await conn.execute(text("TRUNCATE reservations, model_calls, run_calls, budgets"))
-        await cap(db, str(limit))
-        run = await new_run(db)
+        run, day = await new_run(db), cap(str(limit))
         for number, fate in steps:
             with suppress(BudgetExceeded, ZeroDivisionError):
-                await _step(db, run, request(f"q{number}"), fate)
+                await _step(db, run, request(f"q{number}"), fate, day)
             reserved, spent = await books(db)
             assert reserved == 0
             assert spent <= limit
@@ -337,9 +449,9 @@ async def _story(url: str, steps: list[tuple[int, str]], limit: Decimal) -> None
             assert (await run_usage(conn, run.id)).cost_usd == (await books(db))[1]
 
 
-async def _step(db: Database, run: Run, question: Request, fate: str) -> None:
+async def _step(db: Database, run: Run, question: Request, fate: str, day: Budget) -> None:
     await tell(db, run, question)
-    async with calls.claim(db, question, run=run.id, estimate=ESTIMATE, budgets=[DAY]) as claimed:
+    async with calls.claim(db, question, run=run.id, estimate=ESTIMATE, budgets=[day]) as claimed:
         if isinstance(claimed, ModelCall):
             return
         async with db.transaction() as conn:

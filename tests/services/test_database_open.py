@@ -1,6 +1,7 @@
 """Opening and migrating a database."""
 
 import asyncio
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -9,21 +10,46 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from schemas.errors import ConfigurationError, Unreachable
-from services.database import Database, migrate
+from services.database import Database, calls, migrate
 from services.database.tables import Table
+from tests.services.database_builders import GOOD, new_run, request
 
 pytestmark = pytest.mark.services
 
 
 async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
-    assert await migrate.current(database_url) == (None, "0003")
-    assert await migrate.upgrade(database_url) == ("0003", "0003")
-    assert await migrate.upgrade(database_url) == ("0003", "0003")
-    assert await migrate.downgrade(database_url, "base") == (None, "0003")
+    assert await migrate.current(database_url) == (None, "0004")
+    assert await migrate.upgrade(database_url) == ("0004", "0004")
+    assert await migrate.upgrade(database_url) == ("0004", "0004")
+    assert await migrate.downgrade(database_url, "base") == (None, "0004")
     with psycopg.connect(database_url) as conn:
         left = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     assert left == [("alembic_version",)]
-    assert (await migrate.upgrade(database_url)).database == "0003"
+    assert (await migrate.upgrade(database_url)).database == "0004"
+
+
+async def test_projects_and_days_are_charged_with_what_was_spent_before_they_had_budgets(
+    database_url: str,
+) -> None:
+    spent = "SELECT scope, key, spent FROM budgets WHERE scope <> 'run' ORDER BY scope, key"
+    async with await Database.open(database_url) as database:
+        for slug, cost in (("one", "0.05"), ("one", "0.07"), ("two", "0.01")):
+            run = await new_run(database, slug, f"Wish {cost}.\n")
+            question = request(cost)
+            async with database.transaction() as conn:
+                await calls.tell(conn, run.id, question)
+            claim = calls.claim(database, question, run=run.id, estimate=Decimal(1), budgets=())
+            async with claim as claimed, database.statements() as conn:
+                assert isinstance(claimed, calls.Claim)
+                await calls.settle(conn, claimed, GOOD, Decimal(cost))
+    await migrate.downgrade(database_url, "0003")
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute(spent).fetchall() == []
+    await migrate.upgrade(database_url)
+    with psycopg.connect(database_url) as conn:
+        [day, one, two] = conn.execute(spent).fetchall()
+    assert (day[0], day[2]) == ("day", Decimal("0.13"))
+    assert (one, two) == (("project", "one", Decimal("0.12")), ("project", "two", Decimal("0.01")))
 
 
 async def test_calls_of_before_0003_get_the_tier_and_model_that_are_known_and_lose_them_again(
@@ -53,7 +79,7 @@ async def test_calls_of_before_0003_get_the_tier_and_model_that_are_known_and_lo
         told = conn.execute("SELECT tier, model, reason FROM run_calls ORDER BY attempt").fetchall()
     assert told == [("fast", "openai:m", None), (None, None, None)]
     assert (await migrate.downgrade(database_url, "0001")).database == "0001"
-    assert (await migrate.upgrade(database_url)).database == "0003"
+    assert (await migrate.upgrade(database_url)).database == "0004"
 
 
 async def test_the_migrations_make_exactly_the_declared_tables(database: Database) -> None:

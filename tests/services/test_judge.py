@@ -319,3 +319,22 @@ async def test_two_outcomes_of_one_test_are_not_a_pass(judge: Judge) -> None:
     assert Report.read(outcome_of(judge, passed, failed)).outcome_of("a").outcome == "failed"
     assert CANARY_ID not in report.outcomes
     assert isinstance(report.outcomes["a"][0], TestOutcome)
+
+
+async def test_hypothesis_finds_the_tables_that_take_seconds_to_make(judge: Judge) -> None:
+    """They are in the environment, and whoever runs in the sandbox may read them."""
+    body = "[charmap_file(name).read_bytes() for name in ('charmap', 'codec-v2-utf-8')]"
+    suite, test = one("test_tables", body, "from hypothesis.internal.charmap import charmap_file")
+    said = await verdict(judge, GOOD, suite, test)
+    assert said.status is Status.PASSED, said.tests[0].message
+
+
+async def test_what_fails_on_a_candidate_is_explained_and_what_fails_on_a_stub_is_not(judge: Judge) -> None:
+    """To explain takes Hypothesis many more examples, and on a stub all fail for the same reason."""
+    suite = "from hypothesis import given, strategies as st\nfrom twice import double\n\n"
+    suite += "@given(st.integers(), st.integers())\ndef test_sums(a, b):\n    assert double(a) < 3\n"
+    said = await verdict(judge, GOOD, suite, "test_it.py::test_sums")
+    assert "# or any other generated value" in said.tests[0].message
+    _, said = await judge.first_run("stub", code(), suite_files(suite))
+    assert said.tests[0].message
+    assert "# or any other" not in said.tests[0].message

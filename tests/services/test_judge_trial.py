@@ -1,14 +1,16 @@
 """A trial in the real sandbox: what each variant of the code is noticed by, and what no variant can break."""
 
+import ast
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from schemas.audit import CASES, Found, found_in
 from schemas.base import SourceFile
 from schemas.mutants import mutants_of
 from schemas.verdict import Status
-from services.judge import Judge, Trial
+from services.judge import Judge, Report, Trial
 from services.judge.trial import EVERY, trial_job
 from services.sandbox import Limits, open_sandbox
 from services.settings import read_settings
@@ -224,8 +226,55 @@ async def test_a_trial_that_was_cut_off_says_so(judge: Judge) -> None:
 
 
 def test_the_time_of_a_trial_grows_with_its_variants() -> None:
-    def wall(count: int) -> float:
+    def seconds(count: int) -> float:
         variants = {str(n): (CODE[2],) for n in range(count)}
-        return trial_job(Path("env"), Limits(), CODE, (), IDS, variants).limits.wall_s
+        return trial_job(Path("env"), Limits(), CODE, (), IDS, variants).limits.cpu_s
 
-    assert [wall(n) for n in (0, 8, 100)] == [30, 126, 600]
+    assert [seconds(n) for n in (0, 8, 100)] == [30, 126, 600]
+
+
+async def test_tests_that_lean_on_one_another_fail_in_reverse_order(judge: Judge) -> None:
+    leaning = "from scale.weights import heavier\n\nseen = []\n\n"
+    leaning += "def test_one():\n    seen.append(heavier(2, 1))\n    assert seen == [True]\n\n"
+    leaning += "def test_two():\n    assert seen and not heavier(1, 2)\n"
+    ids = ("test_it.py::test_one", "test_it.py::test_two")
+    files = (source("tests/test_it.py", leaning),)
+    assert (await judge.judge("in order", CODE, files, ids)).status is Status.PASSED
+    said = await judge.trial(CODE, files, ids, {})
+    assert [t.id for t in said.base.failures()] == ["test_it.py::test_two"]
+
+
+async def drawn(judge: Judge, module: str = MODULE, suite: str = SUITE) -> Report:
+    code = (*CODE[:2], source(PATH, module))
+    names = ast.parse(suite).body
+    ids = [f"test_it.py::{f.name}" for f in names if isinstance(f, ast.FunctionDef)]
+    said = await judge.trial(code, (source("tests/test_it.py", suite),), ids, {}, "a seed")
+    assert said.trouble == ""
+    return said.drawn
+
+
+async def test_properties_and_no_other_tests_are_asked_about_fresh_inputs(judge: Judge) -> None:
+    said = await drawn(judge)
+    assert (said.trouble, said.drawn) == ("", {SUM: (CASES, False)})
+    assert said.outcome_of(SUM).outcome == "passed"
+
+
+async def test_what_no_example_shows_fresh_inputs_do_and_the_least_of_them_is_named(judge: Judge) -> None:
+    rare = MODULE.replace("return whole", "return whole + (whole > 5000)")
+    said = await drawn(
+        judge,
+        rare,
+        SUITE.replace("@given", "@settings(max_examples=1)\n@given").replace(
+            "import given", "import given, settings"
+        ),
+    )
+    bad = said.outcome_of(SUM)
+    assert (bad.outcome, bad.error) == ("failed", "AssertionError")
+    assert found_in(SUM, bad.message) == Found(test=SUM, arguments=(("weights", "[5001]"),))
+
+
+async def test_few_inputs_are_counted_and_a_suite_without_properties_has_none(judge: Judge) -> None:
+    two = SUITE.replace("st.lists(st.integers(0))", "st.sampled_from([[1], [2, 3]])")
+    assert (await drawn(judge, suite=two)).drawn == {SUM: (2, True)}
+    none = SUITE.replace("@given(st.lists(st.integers(0)))\n", "").replace("(weights):", "(weights=(1,)):")
+    assert (await drawn(judge, suite=none)).drawn == {}

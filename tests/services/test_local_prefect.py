@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +12,14 @@ from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
 
+import httpx
 import pytest
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from schemas.errors import ConfigurationError, Unreachable
+from services.local.farewell import farewell
 from services.local.prefect_server import client_environment, prefect_server, server_environment
 from tests.services.local_user import ROOT, at, user
 
@@ -154,3 +160,27 @@ def test_the_kept_schema_is_what_prefects_migrations_make(migrated: str) -> None
 def test_the_client_is_quiet_unless_debugging(tmp_path: Path) -> None:
     assert client_environment(tmp_path, "u")["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
     assert "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL" not in client_environment(tmp_path, "u", debug=True)
+
+
+async def test_a_server_that_is_gone_is_not_waited_for() -> None:
+    """Each event that is left would cost ten seconds when the interpreter ends."""
+    gone = "http://127.0.0.1:9/api"
+    with temporary_settings({PREFECT_API_URL: gone}):
+        for number in range(30):
+            emit_event(event="phoenix.test", resource={"prefect.resource.id": f"phoenix.test.{number}"})
+        began = time.monotonic()
+        await farewell(gone)
+        assert time.monotonic() - began < 30
+        assert not EventsWorker._instances
+
+
+async def test_what_a_server_has_not_heard_yet_it_hears_before_the_end(prefect_url: str) -> None:
+    resource = {"prefect.resource.id": f"phoenix.test.{time.time_ns()}"}
+    with temporary_settings({PREFECT_API_URL: prefect_url}):
+        for _ in range(20):
+            emit_event(event="phoenix.test", resource=resource)
+        await farewell(prefect_url)
+    asked = {"filter": {"resource": {"id": [resource["prefect.resource.id"]]}}}
+    async with httpx.AsyncClient() as client, asyncio.timeout(30):
+        while (await client.post(f"{prefect_url}/events/filter", json=asked)).json()["total"] < 20:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from schemas.budget import Budget, BudgetState
 from schemas.calls import Message, Reply, Request, Usage
 from schemas.errors import BudgetExceeded, ConfigurationError, PhoenixError, Unreachable, UnusableAnswer
 from schemas.policy import Tier
 from services.database import Database
-from services.database.budgets import Budget, BudgetState, get_budget, set_budget
+from services.database.budgets import budget_states
 from services.database.usage import run_usage
 from services.models import CallScope, Models
 from services.models.names import parse_model_name
@@ -68,23 +69,24 @@ class Bench:
 
     async def budget(self) -> BudgetState:
         async with self.database.transaction() as conn:
-            state = await get_budget(conn, Budget(scope="run", key=self.scope.run))
-        assert state
+            [state] = await budget_states(conn, self.scope.budgets)
         assert state.reserved == 0
         return state
 
 
 @asynccontextmanager
 async def bench(
-    database: Database, config: Settings, cap: Decimal | None = None, slug: str = "sums"
+    database: Database,
+    config: Settings,
+    cap: Decimal | None = None,
+    slug: str = "sums",
+    first_pause: float = 0.001,
 ) -> AsyncIterator[Bench]:
     run = await new_run(database, slug)
-    budget = Budget(scope="run", key=run.id)
-    async with database.transaction() as conn:
-        await set_budget(conn, budget, cap)
-    models = Models(config, database, first_pause=0.001)
+    budget = Budget(scope="run", key=run.id, cap=cap)
+    models = Models(config, database, first_pause=first_pause)
     try:
-        yield Bench(database, models, CallScope(run.id, "e1", run.project, (("run", run.id),)))
+        yield Bench(database, models, CallScope(run.id, "e1", run.project, (budget,)))
     finally:
         await models.close()
 
@@ -307,6 +309,20 @@ async def test_a_budget_that_cannot_hold_the_worst_price_sends_nothing(embedded:
                 await b.ask(request())
             assert (await b.budget()).spent == 0
         assert server.calls == 0
+
+
+async def test_after_a_refusal_a_run_makes_no_new_call_and_another_run_does(embedded: Database) -> None:
+    with ModelServer() as server:
+        async with bench(embedded, settings(server), cap=worst(request("small")) + USUAL) as b:
+            await b.ask(request("paid"))
+            with pytest.raises(BudgetExceeded):
+                await b.ask(request("x" * 5000))
+            with pytest.raises(BudgetExceeded, match="needs up to"):
+                await b.ask(request("small"))
+            assert (await b.ask(request("paid"))).text == "fine", "what was paid for is still told"
+            other = b.scope.__class__((await new_run(embedded, "other")).id, "e", "other", b.scope.budgets)
+            assert (await b.models.complete(other, request("small"))).text == "fine"
+        assert server.calls == 2
 
 
 async def reached(server: ModelServer, calls: int) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,32 @@ async def test_what_git_ignores_is_carried_over(folder: Path) -> None:
     assert (folder / "src" / "run.log").read_text() == "log\n"
     assert left_over(folder) == []
     await check_output(folder)
+
+
+async def test_the_folder_is_there_at_every_step_of_a_switch(folder: Path) -> None:
+    first = await release(folder)
+    watching, seen = True, list[bool]()
+
+    def look(event: str, _: object) -> None:
+        if watching and event == "os.rename":
+            seen.append((folder / MANIFEST_PATH).is_file())
+
+    sys.addaudithook(look)
+    second = await release(folder, SECOND)
+    watching = False
+    assert len(seen) > 1
+    assert all(seen)
+    assert git(folder, "rev-list", "HEAD") == f"{second.commit}\n{first.commit}"
+
+
+async def test_a_switch_that_was_killed_before_the_trees_changed_places_is_begun_again(folder: Path) -> None:
+    first = await release(folder)
+    await release(folder.with_name("made"), SECOND)
+    folder.with_name("made").rename(replaced(folder))
+    await check_output(folder)
+    assert git(folder, "rev-parse", "HEAD") == first.commit
+    assert left_over(folder) == []
+    assert (await release(folder, SECOND)).new
 
 
 def replaced(folder: Path) -> Path:

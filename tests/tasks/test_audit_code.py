@@ -94,5 +94,13 @@ async def test_a_test_that_passes_on_the_stub_with_the_code_below_in_place_is_ba
 
 async def test_code_that_does_not_pass_a_second_time_is_bad(judge: Judge) -> None:
     found = await failure_of(judge, code=RECEIPT_CODE.replace('f"total {', 'f"sum {'))
+    assert found.cause is Cause.UNCLEAR, "who is wrong, an agent has to tell"
+    assert found.summary == "1 test(s) of WI-3 fail when the suite runs again, in reverse order"
+    assert "- total 649" in found.details
+
+
+async def test_code_that_ends_the_session_is_bad(judge: Judge) -> None:
+    ends = RECEIPT_CODE.replace("    shown =", "    import os\n\n    os.kill(os.getppid(), 9)\n    shown =")
+    found = await failure_of(judge, code=ends)
     assert found.cause is Cause.BAD_CODE
     assert "do not hold a second time" in found.summary

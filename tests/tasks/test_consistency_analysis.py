@@ -40,6 +40,14 @@ async def test_true_examples_pass_and_where_there_are_none_nothing_was_run(judge
     ]
 
 
+async def test_an_example_may_use_what_its_contract_imports(judge: Judge) -> None:
+    doc = "The sum of the cents.\n\n>>> total([Line('tea', int(Decimal('2.5') * 100))])\n250"
+    imports = (*USES_LINE, "from decimal import Decimal")
+    money = face("money", imports=imports, functions=[bodied("total", doc=doc)])
+    found = await analysed(judge, assembly(contracts=(UNITS, money, RECEIPT)))
+    assert [v.status for v in found.verdicts if v.subject.endswith("of money")] == [Status.PASSED]
+
+
 async def test_a_false_example_fails_and_nobody_knows_yet_who_is_wrong(judge: Judge) -> None:
     with pytest.raises(StageFailed, match="examples in the documentation of money") as failure:
         await analysed(judge, assembly(contracts=FALSE))

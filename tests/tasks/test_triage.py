@@ -46,6 +46,13 @@ async def test_a_brief_of_code_alone_counts_nothing_and_no_rule_sizes_it() -> No
     assert by_rules(brief(text), intake) is None
 
 
+async def test_a_short_brief_that_names_nothing_to_build_is_never_sized_by_rules() -> None:
+    talk = "We believe in radical simplicity and in a platform mindset that scales with our ambition. "
+    found, script = await triaged(talk * 4, said(clear=False, questions=["What shall it do?"]))
+    assert (found.outcome, found.questions) == ("unclear", ("What shall it do?",))
+    assert len(script.asked) == 1
+
+
 async def test_a_small_brief_goes_lite_without_a_model() -> None:
     found, script = await triaged(SMALL)
     assert (found.outcome, found.size, found.decided_by) == ("lite", 2, "rules")
